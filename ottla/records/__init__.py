@@ -1,0 +1,1 @@
+"""Record batches: build, read, check, compress. Pure: bytes in, bytes out."""
