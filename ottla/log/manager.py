@@ -1,0 +1,344 @@
+"""All logs of a broker: its data folders, what lies in them, and what is written about them.
+
+    <log dir>/.lock                                who serves this folder (fcntl; the pid stands in it)
+              meta.properties                      cluster id, node id, directory id
+              .kafka_cleanshutdown                 there: every log was closed; removed before the first append
+              recovery-point-offset-checkpoint     below: synced          ┐ all logs of the folder,
+              log-start-offset-checkpoint          DeleteRecords          │ replaced as a whole
+              replication-offset-checkpoint        high watermarks        ┘
+              orders-0/                            a partition: segments and partition.metadata (its topic id)
+              orders-0.<32 hex>-delete/            deleted; its files go after file.delete.delay.ms
+              orders-0.<32 hex>-stray/             on disk, but no metadata knows it: kept, never served
+
+Order of a clean stop: logs closed (indexes, snapshots, epochs) → everything synced → checkpoints → marker last. A start
+reads the marker and removes it before anything can be appended, so a crash is never taken for a clean stop.
+A recovery point is written only after the data below it and the leader epochs of that data are on the medium.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from typing import NamedTuple
+
+from ottla.log import checkpoints
+from ottla.log.checkpoints import Offsets
+from ottla.log.config import DEFAULT_LOG_CONFIG, LogConfig
+from ottla.log.directory import LogDirectory, parse_folder_name
+from ottla.log.errors import KafkaStorageError, LockedError
+from ottla.log.files import Files
+from ottla.log.log import Log
+from ottla.log.segment import IndexCache
+from ottla.protocol.errors import ErrorCode, KafkaError
+
+DELETE_SUFFIX = "-delete"
+STRAY_SUFFIX = "-stray"
+FUTURE_SUFFIX = "-future"
+CLUSTER_METADATA = "__cluster_metadata"  # Kafka's metadata log; the takeover of a folder reads it, nobody serves it
+FOLDER_NAME_MAX = 255  # bytes of a file name on every usual file system
+
+__all__ = ["LoadReport", "LockedError", "LogManager"]
+
+ConfigFor = Callable[[str], LogConfig]
+
+
+class LoadReport(NamedTuple):
+    """What a start found, for the broker's log and for people."""
+
+    loaded: int
+    clean: bool
+    cut: list[str]  # torn tails, one sentence each
+    damaged: list[str]  # partitions that can not be served, one sentence each
+
+
+class LogManager:
+    """Opens, creates, finds, deletes and checkpoints logs. Used from one thread."""
+
+    def __init__(
+        self, files: Files, directories: Iterable[str], default_config: LogConfig = DEFAULT_LOG_CONFIG
+    ) -> None:
+        self.files = files
+        self.default_config = default_config
+        self.directories = [LogDirectory(files, path.rstrip("/") or "/") for path in directories]
+        self.high_watermark_of: Callable[[Log], int] | None = None  # the broker's partitions know it
+        self._logs: dict[tuple[str, int], Log] = {}
+        self._directory_of: dict[tuple[str, int], LogDirectory] = {}
+        self._damaged: dict[tuple[str, int], KafkaStorageError] = {}
+        self._doomed: list[tuple[int, str]] = []  # (when, folder that was renamed to -delete)
+        self._cache = IndexCache()
+        self._topic_ids: dict[tuple[str, int], bytes | None] = {}
+
+    # -- start and stop -------------------------------------------------------------------------------------------
+
+    def lock(self) -> None:
+        """Take the folders (made if need be). LockedError names the process that has one."""
+        for directory in self.directories:
+            directory.lock()
+
+    def load(self, now_ms: int, config_for: ConfigFor | None = None) -> LoadReport:
+        """Open every log found. A damaged one is reported, not served; the others are."""
+        report = LoadReport(0, True, [], [])
+        for directory in self.directories:
+            if not directory.locked:
+                directory.lock()
+            directory.read_state()
+            report = report._replace(clean=report.clean and directory.clean)
+            for name in directory.folders():
+                self._load_folder(directory, name, now_ms, config_for or self._default_for, report)
+        return report._replace(loaded=len(self._logs))
+
+    def _default_for(self, topic: str) -> LogConfig:
+        return self.default_config
+
+    def _load_folder(
+        self, directory: LogDirectory, name: str, now_ms: int, config_for: ConfigFor, report: LoadReport
+    ) -> None:
+        path = f"{directory.path}/{name}"
+        if name.endswith(DELETE_SUFFIX):
+            self._doomed.append((now_ms, path))
+            return
+        key = parse_folder_name(name)
+        if key is None or key[0] == CLUSTER_METADATA or name.endswith((STRAY_SUFFIX, FUTURE_SUFFIX)):
+            return
+        try:
+            log = Log.open(
+                self.files, path, config_for(key[0]), now_ms=now_ms, recovery_point=directory.recovery_points.get(key, 0),
+                log_start_offset=directory.log_start_offsets.get(key, 0), clean=directory.clean, health=directory.health,
+                cache=self._cache,
+            )  # fmt: skip
+            if key in self._logs:
+                raise KafkaStorageError(f"{path}: the partition lies in {self._logs[key].directory} too")
+            self._topic_ids[key] = directory.read_topic_id(name, directory.recovery_points.get(key, 0) > 0)
+        except KafkaStorageError as error:
+            self._damaged[key] = error
+            self._directory_of[key] = directory
+            report.damaged.append(error.message)
+            return
+        if log.cut is not None:
+            report.cut.append(log.cut)
+        self._logs[key] = log
+        self._directory_of[key] = directory
+
+    def shutdown(self, clean: bool = True, broker_epoch: int = -1) -> None:
+        """Close everything. `clean=False` is what a crash leaves: no marker, nothing flushed."""
+        for log in self._logs.values():
+            log.close(clean and log.health.failure is None)
+        for directory in self.directories:
+            if clean and directory.locked and directory.health.failure is None:
+                logs = [log for key, log in self._logs.items() if self._directory_of[key] is directory]
+                try:
+                    self.files.sync_everything(directory.path)
+                    for log in logs:
+                        log.recovery_point = log.log_end_offset
+                    _run_writes([(directory, self._checkpoint_writes(directory))])
+                    directory.write_clean_marker(broker_epoch)
+                except OSError as error:
+                    raise directory.health.fail(error) from error
+            directory.unlock()
+        self._logs.clear()
+
+    # -- logs -----------------------------------------------------------------------------------------------------
+
+    def get(self, topic: str, partition: int) -> Log | None:
+        """The log of a partition, None where this broker has none; KafkaStorageError where it is damaged."""
+        log = self._logs.get((topic, partition))
+        if log is None and (topic, partition) in self._damaged:
+            raise self._damaged[topic, partition]
+        return log
+
+    def __iter__(self) -> Iterator[Log]:
+        return iter(list(self._logs.values()))
+
+    def __len__(self) -> int:
+        return len(self._logs)
+
+    def topic_id(self, topic: str, partition: int) -> bytes | None:
+        """The topic id in the partition's folder, None where the folder has none."""
+        return self._topic_ids.get((topic, partition))
+
+    def directory_of(self, topic: str, partition: int) -> LogDirectory:
+        return self._directory_of[topic, partition]
+
+    def create(self, topic: str, partition: int, topic_id: bytes, config: LogConfig | None, now_ms: int) -> Log:
+        """The partition's log, made in the live folder with the fewest logs if there is none yet.
+
+        INCONSISTENT_TOPIC_ID where the folder belongs to another topic of the same name.
+        """
+        key = topic, partition
+        log = self.get(topic, partition)
+        if log is not None:
+            known = self._topic_ids.get(key)
+            if known is None:
+                self._write_topic_id(self._directory_of[key], log, topic_id)
+            elif known != topic_id:
+                raise KafkaError(
+                    ErrorCode.INCONSISTENT_TOPIC_ID,
+                    f"{log.name} on disk has topic id {checkpoints.format_uuid(known)}, asked for {checkpoints.format_uuid(topic_id)}",
+                )
+            return log
+        directory = self._directory_for_new()
+        if key in directory.checkpointed:  # of a deleted partition of this name: its offsets are not the new one's
+            _run_writes([(directory, self._checkpoint_writes(directory))])
+        try:
+            log = Log.open(
+                self.files, f"{directory.path}/{topic}-{partition}", config or self.default_config, now_ms=now_ms,
+                health=directory.health, cache=self._cache,
+            )  # fmt: skip
+            self._write_topic_id(directory, log, topic_id)
+        except OSError as error:
+            raise directory.health.fail(error) from error
+        self._logs[key] = log
+        self._directory_of[key] = directory
+        return log
+
+    def _write_topic_id(self, directory: LogDirectory, log: Log, topic_id: bytes) -> None:
+        directory.write_topic_id(log.name, topic_id)
+        self._topic_ids[log.topic, log.partition] = topic_id
+
+    def _directory_for_new(self) -> LogDirectory:
+        live = [directory for directory in self.directories if directory.health.failure is None]
+        if not live:
+            raise self.directories[0].health.failure or KafkaStorageError("no log directory")
+        if len(live) == 1:
+            return live[0]
+        used = list(self._directory_of.values())
+        return min(live, key=used.count)
+
+    def delete(self, topic: str, partition: int, now_ms: int) -> None:
+        """Forget a log at once; its folder is renamed now and removed when file.delete.delay.ms is over."""
+        self._set_aside(topic, partition, DELETE_SUFFIX, now_ms)
+
+    def mark_stray(self, topic: str, partition: int, now_ms: int) -> None:
+        """Set aside a log that no metadata mentions: it may be the metadata that is wrong, so nothing is removed."""
+        self._set_aside(topic, partition, STRAY_SUFFIX, now_ms)
+
+    def _set_aside(self, topic: str, partition: int, suffix: str, now_ms: int) -> None:
+        key = topic, partition
+        directory = self._directory_of.pop(key, None)
+        if directory is None:
+            return
+        log = self._logs.pop(key, None)
+        self._damaged.pop(key, None)
+        self._topic_ids.pop(key, None)
+        delay = self.default_config.file_delete_delay_ms if log is None else log.config.file_delete_delay_ms
+        if log is not None:
+            log.gone = True
+            log.close(clean=False)
+        tail = f"-{partition}.{secrets.token_hex(16)}{suffix}"
+        path = f"{directory.path}/{topic.encode()[: FOLDER_NAME_MAX - len(tail)].decode(errors='ignore')}{tail}"
+        try:
+            self.files.rename(f"{directory.path}/{topic}-{partition}", path)
+            self.files.sync_directory(directory.path)
+        except OSError as error:
+            raise directory.health.fail(error) from error
+        if suffix == DELETE_SUFFIX:
+            self._doomed.append((now_ms + delay, path))
+
+    # -- housekeeping ---------------------------------------------------------------------------------------------
+
+    def apply_retention(self, now_ms: int) -> int:
+        """One pass over all logs: expired segments, files whose delay is over, deleted partitions' folders."""
+        shrinking = []
+        for log in self._logs.values():
+            if log.health.failure is None:
+                log.purge_deleted(now_ms)
+                mark = log.log_end_offset if self.high_watermark_of is None else self.high_watermark_of(log)
+                if log.plan_retention(now_ms, mark):
+                    shrinking.append(log)
+        if shrinking:
+            self.checkpoint_log_starts()
+        self.purge_deleted(now_ms)
+        return sum([log.delete_below_log_start(now_ms) for log in shrinking if log.health.failure is None])
+
+    def checkpoint_log_starts(self) -> None:
+        """Write the log starts; before files are deleted, and before DeleteRecords is answered."""
+        for directory in self.directories:
+            if directory.health.failure is None:
+                logs = [log for key, log in self._logs.items() if self._directory_of[key] is directory]
+                _run_writes([(directory, [*self._sync_started(logs), partial(self._write_log_starts, directory)])])
+
+    def _sync_started(self, logs: list[Log]) -> list[Callable[[], None]]:
+        """A log start says that offsets below it are used up: the folder must outlive the checkpoint that says so."""
+        return [sync for log in logs if log.log_start_offset > 0 and log.folder_unsynced for sync in log.sync_names()]
+
+    def _write_log_starts(self, directory: LogDirectory) -> None:
+        directory.write_offsets(checkpoints.LOG_START_OFFSET_CHECKPOINT, self._log_starts(directory))
+
+    def _log_starts(self, directory: LogDirectory) -> Offsets:
+        """Kafka leaves out those that equal the first segment's base; they stay here, because a deleted segment's file
+        may come back with a crash."""
+        starts = {
+            key: log.log_start_offset for key, log in self._logs.items()
+            if log.log_start_offset > 0 and self._directory_of[key] is directory
+        }  # fmt: skip
+        return self._with_damaged(starts, directory, directory.log_start_offsets)
+
+    def _with_damaged(self, offsets: Offsets, directory: LogDirectory, before: Offsets) -> Offsets:
+        """What is known of a log that could not be opened stays known: without it the damage would be forgotten."""
+        for key in self._damaged:
+            if self._directory_of[key] is directory and key in before:
+                offsets[key] = before[key]
+        return offsets
+
+    def purge_deleted(self, now_ms: int) -> None:
+        """Remove the folders of deleted partitions whose delay is over."""
+        due = [path for when, path in self._doomed if when <= now_ms]
+        self._doomed = [(when, path) for when, path in self._doomed if when > now_ms]
+        for path in due:
+            self.files.remove_tree(path)
+
+    def checkpoint(self) -> None:
+        """Write recovery points, log starts and high watermarks (Kafka does so every minute, or 5 s for the latter)."""
+        self.prepare_checkpoint()()
+
+    def prepare_checkpoint(self) -> Callable[[], None]:
+        """What `checkpoint` would write, as of now: call the result in a worker thread, it blocks on the medium."""
+        live = [directory for directory in self.directories if directory.health.failure is None]
+        return partial(_run_writes, [(directory, self._checkpoint_writes(directory)) for directory in live])
+
+    def _checkpoint_writes(self, directory: LogDirectory) -> list[Callable[[], None]]:
+        logs = [log for key, log in self._logs.items() if self._directory_of[key] is directory]
+        mark = self.high_watermark_of
+        recovery_points = {(log.topic, log.partition): log.recovery_point for log in logs if log.recovery_point > 0}
+        high_watermarks = {
+            (log.topic, log.partition): log.log_end_offset if mark is None else mark(log) for log in logs
+        }
+        writes: list[Callable[[], None]] = [write for log in logs if (write := log.prepare_epochs()) is not None]
+        writes += self._sync_started(logs)
+        for name, offsets in (
+            (checkpoints.LOG_START_OFFSET_CHECKPOINT, self._log_starts(directory)),
+            (
+                checkpoints.HIGH_WATERMARK_CHECKPOINT,
+                self._with_damaged(high_watermarks, directory, directory.high_watermarks),
+            ),
+            (
+                checkpoints.RECOVERY_POINT_CHECKPOINT,
+                self._with_damaged(recovery_points, directory, directory.recovery_points),
+            ),
+        ):
+            writes.append(directory.prepare_offsets(name, offsets))
+        directory.checkpointed = {*high_watermarks, *self._damaged}
+        return writes
+
+    def high_watermark_checkpoint(self, topic: str, partition: int) -> int:
+        """The high watermark as it stood at the last checkpoint, 0 where unknown."""
+        directory = self._directory_of.get((topic, partition))
+        return 0 if directory is None else directory.high_watermarks.get((topic, partition), 0)
+
+    def truncate_to(self, log: Log, offset: int, now_ms: int) -> None:
+        """Cut a follower's log; the lowered recovery point is on the medium before the bytes go."""
+        if offset < log.recovery_point:
+            log.recovery_point = offset
+            directory = self._directory_of[log.topic, log.partition]
+            _run_writes([(directory, self._checkpoint_writes(directory))])
+        log.truncate_to(offset, now_ms)
+
+
+def _run_writes(writes: list[tuple[LogDirectory, list[Callable[[], None]]]]) -> None:
+    for directory, steps in writes:
+        try:
+            for step in steps:
+                step()
+        except OSError as error:
+            raise directory.health.fail(error) from error
