@@ -1,0 +1,1 @@
+"""The tables of Kafka's configs and what derives from them."""
