@@ -1,0 +1,178 @@
+"""The records of `__consumer_offsets`, in the bytes Apache Kafka 4.2 writes.
+
+A key begins with an int16 that says what the record is, a value with the int16 version of its schema:
+
+    key    ┌──────┬───────────────────────────┐     value  ┌─────────┬──────────────────┐
+           │ type │ fields, group id first    │            │ version │ fields           │
+           └──────┴───────────────────────────┘            └─────────┴──────────────────┘
+    0, 1   the offset a group committed for a partition (0 is the type of Kafka before 0.9)
+    2      the state of a classic group: generation, protocol, leader, members and their assignments
+    3-8, 16   consumer groups (KIP-848)     10-15 share groups (KIP-932)     17-23 streams groups (KIP-1071)
+
+A value of null is a tombstone. Types this broker does not serve yet are kept as they are: `parse` yields them
+as `ForeignKey` with the group they belong to, so that deleting or converting that group can bury them too.
+Values are written in the versions of Kafka's `GroupCoordinatorRecordHelpers`: GroupMetadata 3, OffsetCommit 4,
+or 1 where the request set its own retention time.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import NamedTuple
+
+from ..protocol.errors import RemoteProtocolError
+from ..protocol.schema import ZERO_UUID, Data
+from ..protocol.stored.consumer_offsets import (
+    RECORDS,
+    GroupMetadataKey,
+    GroupMetadataValue,
+    LegacyOffsetCommitKey,
+    LegacyOffsetCommitValue,
+    OffsetCommitKey,
+    OffsetCommitValue,
+)
+from ..protocol.stored.coordinator_records import UnknownRecordError, encode_key, encode_value
+from .decision import StoredRecord
+
+__all__ = [
+    "ForeignKey", "GroupKey", "OffsetAndMetadata", "OffsetKey", "UnreadableRecordError", "group_metadata_record",
+    "group_tombstone", "java_string_hash", "offset_commit_record", "offset_tombstone", "parse_group_metadata",
+    "parse_key", "parse_offset_commit", "partition_for",
+]  # fmt: skip
+
+GROUP_METADATA_VALUE_VERSION = 3
+OFFSET_COMMIT_VALUE_VERSION = 4
+#: The last version whose value has `expire_timestamp`.
+OFFSET_COMMIT_VALUE_VERSION_WITH_EXPIRY = 1
+
+
+class UnreadableRecordError(Exception):
+    """A record of a known type whose bytes are not what that type says."""
+
+
+class OffsetKey(NamedTuple):
+    """Key of a committed offset."""
+
+    group_id: str
+    topic: str
+    partition: int
+
+
+class GroupKey(NamedTuple):
+    """Key of a classic group."""
+
+    group_id: str
+
+
+class ForeignKey(NamedTuple):
+    """Key of a record that belongs to a group of another kind."""
+
+    record_type: int
+    group_id: str
+
+
+class OffsetAndMetadata(NamedTuple):
+    """A committed offset as it is kept in memory."""
+
+    committed_offset: int
+    leader_epoch: int
+    metadata: str
+    commit_timestamp_ms: int
+    #: -1: the retention of the broker counts, not one that the commit brought along.
+    expire_timestamp_ms: int = -1
+    topic_id: bytes = ZERO_UUID
+    #: Where the record lies in the partition; orders commits inside and outside of transactions.
+    record_offset: int = -1
+
+
+def java_string_hash(text: str) -> int:
+    """Compute `String.hashCode` of Java: over UTF-16 units, as a signed 32-bit number."""
+    value = 0
+    units = text.encode("utf-16-be", "surrogatepass")
+    for high, low in zip(units[::2], units[1::2], strict=True):
+        value = (31 * value + (high << 8 | low)) & 0xFFFFFFFF
+    return value - 0x100000000 if value & 0x80000000 else value
+
+
+def partition_for(group_id: str, partition_count: int) -> int:
+    """Find the partition of `__consumer_offsets` that holds a group, as every Kafka broker does."""
+    hashed = java_string_hash(group_id)
+    # Kafka's Utils.abs: the one value without a positive counterpart becomes 0.
+    return (0 if hashed == -(2**31) else abs(hashed)) % partition_count
+
+
+@lru_cache(maxsize=8192)  # A group commits the same few partitions again and again.
+def _offset_key(group_id: str, topic: str, partition: int) -> bytes:
+    return encode_key(OffsetCommitKey(group=group_id, topic=topic, partition=partition))
+
+
+def offset_commit_record(group_id: str, topic: str, partition: int, offset: OffsetAndMetadata) -> StoredRecord:
+    """Write a committed offset."""
+    expires = offset.expire_timestamp_ms != -1
+    version = OFFSET_COMMIT_VALUE_VERSION_WITH_EXPIRY if expires else OFFSET_COMMIT_VALUE_VERSION
+    value = OffsetCommitValue(
+        offset=offset.committed_offset, leader_epoch=offset.leader_epoch, metadata=offset.metadata,
+        commit_timestamp=offset.commit_timestamp_ms, expire_timestamp=offset.expire_timestamp_ms,
+        topic_id=offset.topic_id,
+    )  # fmt: skip
+    return StoredRecord(_offset_key(group_id, topic, partition), encode_value(value, version))
+
+
+def offset_tombstone(group_id: str, topic: str, partition: int) -> StoredRecord:
+    """Delete a committed offset."""
+    return StoredRecord(_offset_key(group_id, topic, partition), None)
+
+
+def group_metadata_record(group_id: str, value: GroupMetadataValue) -> StoredRecord:
+    """Write the state of a classic group."""
+    key = encode_key(GroupMetadataKey(group=group_id))
+    return StoredRecord(key, encode_value(value, GROUP_METADATA_VALUE_VERSION))
+
+
+def group_tombstone(group_id: str) -> StoredRecord:
+    """Delete a classic group."""
+    return StoredRecord(encode_key(GroupMetadataKey(group=group_id)), None)
+
+
+def parse_key(key: bytes | None) -> OffsetKey | GroupKey | ForeignKey | None:
+    """Read a key; None if it is of a type that no Kafka up to 4.2 writes."""
+    if key is None:
+        raise UnreadableRecordError("a record of __consumer_offsets without a key")
+    try:
+        parsed = RECORDS.decode_key(key)
+    except UnknownRecordError:
+        return None
+    except RemoteProtocolError as error:
+        raise UnreadableRecordError(f"key {key[:32]!r}: {error}") from error
+    if isinstance(parsed, OffsetCommitKey | LegacyOffsetCommitKey):
+        return OffsetKey(parsed.group, parsed.topic, parsed.partition)
+    if isinstance(parsed, GroupMetadataKey):
+        return GroupKey(parsed.group)
+    group_id: str = parsed.group_id  # type: ignore[attr-defined]  # every other key has it
+    return ForeignKey(parsed.API_KEY, group_id)
+
+
+def parse_offset_commit(key: bytes, value: bytes, record_offset: int = -1) -> OffsetAndMetadata:
+    """Read the value of a committed offset, of any version."""
+    stored = _parse_value(key, value)
+    if isinstance(stored, LegacyOffsetCommitValue):
+        return OffsetAndMetadata(stored.offset, -1, stored.metadata, stored.commit_timestamp)
+    assert isinstance(stored, OffsetCommitValue)
+    return OffsetAndMetadata(
+        stored.offset, stored.leader_epoch, stored.metadata, stored.commit_timestamp, stored.expire_timestamp,
+        stored.topic_id, record_offset,
+    )  # fmt: skip
+
+
+def parse_group_metadata(key: bytes, value: bytes) -> GroupMetadataValue:
+    """Read the value of a classic group, of any version."""
+    stored = _parse_value(key, value)
+    assert isinstance(stored, GroupMetadataValue)
+    return stored
+
+
+def _parse_value(key: bytes, value: bytes) -> Data | None:
+    try:
+        return RECORDS.decode(key, value)[1]
+    except RemoteProtocolError as error:
+        raise UnreadableRecordError(f"value of key {key[:32]!r}: {error}") from error
