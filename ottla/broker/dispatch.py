@@ -1,0 +1,178 @@
+"""From a request's bytes to the handler that answers it, and back to bytes.
+
+A handler is a function in `handlers/<api_name>.py`, marked `@handler(RequestClass)`; scanning the package is the only
+registration. It takes a `Context` and the decoded request and returns the response, or a `Deferred` or coroutine for
+one that comes later, or None where the protocol wants no answer (Produce with acks=0).
+
+A `Route` is what the connection keeps for one (API key, version): decoder, handler, encoder and the two header forms,
+made when the first such request arrives. ApiVersions is answered from the same table, so that only what has a handler
+is advertised.
+
+`pipelined=True` says that later requests of the connection may start before this one is answered; answers keep their
+order all the same. Kafka handles one request per connection at a time; Produce differs here because appends are
+ordered when they start, and so that one fsync serves many.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import pkgutil
+from collections.abc import Awaitable, Callable
+from importlib import import_module
+from types import CoroutineType
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+from ..protocol import codec
+from ..protocol.apis import API_KEYS, response_class
+from ..protocol.errors import ErrorCode
+from ..protocol.framing import request_header_version, response_header_version
+from ..protocol.schema import Request, Response, Versions
+from .purgatory import Deferred
+
+if TYPE_CHECKING:
+    from .connection import Connection
+    from .server import Broker
+
+Handler = Callable[["Context", Any], Any]
+HandlerT = TypeVar("HandlerT", bound=Callable[..., Any])
+#: Looks at each request before its handler; what it returns, unless None, is the answer (`ottla.testing`).
+Interceptor = Callable[["Context", Request], Awaitable[Response | None]]
+
+
+class Context:
+    """Who asks, in which version, and the broker that answers."""
+
+    __slots__ = ("broker", "client_id", "connection", "version")
+
+    def __init__(self, broker: Broker, connection: Connection, version: int, client_id: str | None) -> None:
+        self.broker = broker
+        self.connection = connection
+        self.version = version
+        self.client_id = client_id
+
+
+class Entry(NamedTuple):
+    """One API as its handler declared it."""
+
+    key: int
+    name: str
+    request: type[Request]
+    response: type[Response]
+    versions: Versions
+    function: Handler
+    pipelined: bool
+
+
+class Route(NamedTuple):
+    """All that the connection needs for one API key in one version."""
+
+    entry: Entry
+    version: int
+    decode: Callable[[Any, int], tuple[Any, int]]
+    encode: Callable[[Any], list[Any]]
+    request_flexible: bool
+    response_flexible: bool
+    function: Handler
+    pipelined: bool
+
+
+class PendingAnswer:
+    """The place of one request in the order of answers: empty until its parts are known."""
+
+    __slots__ = ("correlation_id", "parts", "pipelined", "route")
+
+    def __init__(self, correlation_id: int, route: Route) -> None:
+        self.correlation_id = correlation_id
+        self.route = route
+        self.pipelined = route.pipelined
+        self.parts: list[Any] | None = None
+
+
+_ENTRIES: dict[int, Entry] = {}
+
+
+def handler(
+    request: type[Request], *, versions: str | None = None, pipelined: bool = False
+) -> Callable[[HandlerT], HandlerT]:
+    """Register a function for the API of `request`.
+
+    `versions` narrows what is served and advertised; by default all declared versions but an unstable last one.
+    """
+
+    def register(function: HandlerT) -> HandlerT:
+        served = Versions.parse(versions) if versions else _stable(request)
+        key = request.API_KEY
+        _ENTRIES[key] = Entry(
+            key, API_KEYS[key].name, request, response_class(key), served, function,
+            pipelined,
+        )  # fmt: skip
+        return function
+
+    return register
+
+
+def _stable(request: type[Request]) -> Versions:
+    low, high = request.VERSIONS.low, request.VERSIONS.high
+    return Versions(low, high - 1 if request.LATEST_VERSION_UNSTABLE else high)
+
+
+def load_handlers() -> dict[int, Entry]:
+    """Import every module of `handlers/` and return the table of APIs by key."""
+    from . import handlers
+
+    for module in pkgutil.iter_modules(handlers.__path__):
+        import_module(f"{handlers.__name__}.{module.name}")
+    return dict(sorted(_ENTRIES.items()))
+
+
+class Dispatcher:
+    """The table of APIs of one broker. `intercept` is None outside of tests."""
+
+    __slots__ = ("_routes", "entries", "intercept")
+
+    def __init__(self) -> None:
+        self.entries = load_handlers()
+        self.intercept: Interceptor | None = None
+        self._routes: dict[int, Route] = {}
+
+    def route(self, key: int, version: int) -> Route | None:
+        """Return the route of an API key and version, or None if that is not served."""
+        number = (key << 16) | (version & 0xFFFF)
+        route = self._routes.get(number)
+        if route is None:
+            entry = self.entries.get(key)
+            if entry is None or version not in entry.versions:
+                return None
+            route = self._routes[number] = Route(
+                entry, version, codec.decoder(entry.request, version), codec.encoder(entry.response, version),
+                request_header_version(key, version) == 2, response_header_version(key, version) == 1,
+                entry.function, entry.pipelined,
+            )  # fmt: skip
+        return route
+
+
+async def answer(route: Route, context: Context, request: Any) -> Response | None:
+    """Run the handler of a route and wait for its response, in whichever of the three ways it comes."""
+    result = route.function(context, request)
+    if type(result) is CoroutineType:
+        result = await result
+    elif type(result) is Deferred:
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        result.on_result(lambda value: None if future.done() else future.set_result(value))
+        result = await future
+    if isinstance(result, Exception):
+        raise result
+    response: Response | None = result
+    return response
+
+
+def error_response(route: Route, code: ErrorCode, message: str | None = None) -> Response | None:
+    """Make the answer that carries `code` for the whole request, or None where this version has no place for it."""
+    names = {field.name for field in route.entry.response.FIELDS if route.version in field.versions}
+    if "error_code" not in names:
+        return None
+    response = route.entry.response()
+    response.error_code = code  # type: ignore[attr-defined]
+    if "error_message" in names:
+        response.error_message = message  # type: ignore[attr-defined]
+    return response

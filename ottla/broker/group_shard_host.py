@@ -1,0 +1,262 @@
+"""One partition of `__consumer_offsets` that this broker leads: the log, the clock and the waiters of a `GroupShard`.
+
+How it works
+------------
+The shard decides, this carries out (`coordinator/decision` draws the order). Records of all decisions of one turn of
+the loop go into one batch, so that a hundred commits cost one append and one fsync:
+
+    decision ─► records replayed at once ─► batch ──end of turn──► append ──committed──► answers, completions
+    decision ─► records replayed at once ─────┘
+
+Records are replayed before they are durable, so that the next decision knows of them; nobody is told of them before.
+Reads wait for what was written before them. If an append fails for a reason that is not the request's own, the state
+may be ahead of the log: the host is thrown away and the partition loaded again (`on_broken`).
+
+Invariant: `_next_offset` is the log end plus the records not yet appended; nobody else writes to the partition.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from ..coordinator import Decision, GroupCoordinatorConfig, GroupShard, StoredRecord
+from ..coordinator.deadlines import Deadlines
+from ..coordinator.loading import Loader
+from ..coordinator.rebalance import append_error
+from ..log.incoming import Origin
+from ..protocol.errors import ErrorCode, KafkaError
+from ..records.batch import HEADER_SIZE, Record, build_batch
+from ..records.compression import Compression
+from .partition import ACKS_ALL
+from .purgatory import Deferred
+
+if TYPE_CHECKING:
+    from .partition import Partition
+    from .server import Broker
+
+log = logging.getLogger("ottla.broker.groups")
+
+#: The loop serves others between pieces; a quarter of a mebibyte of single commits is some 25 ms of work.
+LOAD_PIECE_BYTES_MAX = 256 * 1024
+#: What a record takes in a batch beside key and value: length, attributes, deltas, lengths. An upper bound.
+RECORD_OVERHEAD = 32
+#: A timer that fires this much late says that the loop was held up (a suspended machine), not that members were silent.
+HELD_UP_S = 1.0
+#: So long the sockets are read first then, before anybody's session is called over.
+CATCH_UP_S = 0.1
+
+
+class GroupShardHost:
+    """The shard of one partition, running."""
+
+    __slots__ = (
+        "_answers", "_batch", "_batch_bytes", "_broker", "_closed", "_compression", "_deadlines", "_linger_s", "_loop",
+        "_next_offset", "_on_broken", "_timeout_s", "_timer", "_timer_ms", "index", "loading", "partition", "shard",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        broker: Broker,
+        partition: Partition,
+        config: GroupCoordinatorConfig,
+        on_broken: Callable[[GroupShardHost], None],
+    ) -> None:
+        self._broker = broker
+        self._loop = asyncio.get_running_loop()
+        self.partition = partition
+        self.index = partition.index
+        self.shard = GroupShard(config)
+        #: Until the log has been replayed, requests are answered with COORDINATOR_LOAD_IN_PROGRESS.
+        self.loading = True
+        self._closed = False
+        self._on_broken = on_broken
+        self._deadlines = Deadlines()
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_ms = 0
+        self._batch: list[StoredRecord] = []
+        self._batch_bytes = 0
+        #: Whose records are in the batch, with the answer they wait for.
+        self._answers: list[tuple[Decision, Deferred]] = []
+        self._next_offset = 0
+        self._compression = Compression(broker.config.integer("offsets.topic.compression.codec"))
+        self._linger_s = max(broker.config.integer("group.coordinator.append.linger.ms"), 0) / 1000
+        self._timeout_s = broker.config.integer("offsets.commit.timeout.ms") / 1000
+
+    # ── loading and leaving ─────────────────────────────────────────────────────────────────────────────────────
+
+    async def load(self) -> None:
+        """Replay the log, a piece per turn of the loop."""
+        started = self._loop.time()
+        log_ = self.partition.log
+        piece_bytes = min(self._broker.config.integer("offsets.load.buffer.size"), LOAD_PIECE_BYTES_MAX)
+        loader = Loader(self.shard, log_.log_start_offset)
+        while loader.next_offset < log_.log_end_offset and not self._closed:
+            offset = loader.next_offset
+            loader.feed(log_.read(offset, piece_bytes, log_.log_end_offset), self._broker.clock.now_ms())
+            if loader.next_offset == offset:
+                break  # Compaction may leave nothing between the last batch and the end.
+            await asyncio.sleep(0)
+        loader.finish(self._broker.clock.now_ms())
+        self._next_offset = log_.log_end_offset
+        if self._closed:
+            return
+        self.loading = False
+        if self._next_offset > log_.log_start_offset:
+            took_ms = (self._loop.time() - started) * 1000
+            log.info("loaded %s-%d up to offset %d in %.0f ms", log_.topic, self.index, self._next_offset, took_ms)
+        self.carry_out(self.shard.finish_loading(self._broker.clock.now_ms()))
+
+    def load_empty(self) -> bool:
+        """Be ready at once if there is nothing to load."""
+        log_ = self.partition.log
+        if log_.log_start_offset != log_.log_end_offset:
+            return False
+        self._next_offset = log_.log_end_offset
+        self.loading = False
+        self.carry_out(self.shard.finish_loading(self._broker.clock.now_ms()))
+        return True
+
+    def close(self, error: ErrorCode = ErrorCode.NOT_COORDINATOR) -> None:
+        """Leave: everybody who waits is sent to look for the coordinator."""
+        if self._closed:
+            return
+        self._closed = True
+        if self._timer is not None:
+            self._timer.cancel()
+        answers, self._answers, self._batch = self._answers, [], []
+        for _, answer in answers:
+            answer.resolve(KafkaError(error))
+        for ticket, response in self.shard.unload().replies:
+            assert isinstance(ticket, Deferred)
+            ticket.resolve(response)
+
+    # ── decisions ───────────────────────────────────────────────────────────────────────────────────────────────
+
+    def carry_out(self, decision: Decision) -> Any:
+        """Do what was decided. Returns the response, or a `Deferred` of it (or of a `KafkaError`) if it must wait."""
+        for note in decision.notes:
+            log.info(note)
+        for ticket, response in decision.replies:
+            assert isinstance(ticket, Deferred)
+            ticket.resolve(response)
+        if decision.timers:
+            self._deadlines.apply(decision.timers, self._now_ms())
+            self._arm()
+        if not decision.records:
+            return decision.response
+        answer = Deferred()
+        self._write(decision, answer)
+        return answer
+
+    def when_settled(self, read: Callable[[], Any]) -> Any:
+        """Return `read()`, or a `Deferred` of it if something written before it is not committed yet."""
+        if self._batch:
+            self.flush()
+        if self._next_offset <= self.partition.high_watermark:
+            return read()
+        answer = Deferred()
+
+        def on_committed(error: ErrorCode) -> None:
+            answer.resolve(KafkaError(append_error(error)) if error else read())
+
+        self.partition.when_committed(self._next_offset, on_committed)
+        return answer
+
+    def _write(self, decision: Decision, answer: Deferred) -> None:
+        size = sum(len(key) + len(value or b"") + RECORD_OVERHEAD for key, value in decision.records)
+        room = self.partition.log.config.max_message_bytes - HEADER_SIZE
+        if size > room:
+            # What the log would refuse must not be replayed; it is the request's own fault, nobody else's.
+            self._finish(decision, answer, ErrorCode.MESSAGE_TOO_LARGE)
+            return
+        if self._batch_bytes + size > room:
+            self.flush()
+        now_ms = self._broker.clock.now_ms()
+        for record in decision.records:
+            self.shard.replay(record, self._next_offset, now_ms)
+            self._next_offset += 1
+        if not self._batch:
+            if self._linger_s:
+                self._loop.call_later(self._linger_s, self.flush)
+            else:
+                self._loop.call_soon(self.flush)
+        self._batch += decision.records
+        self._batch_bytes += size
+        self._answers.append((decision, answer))
+
+    def flush(self) -> None:
+        """Append the batch."""
+        if not self._batch or self._closed:
+            return
+        batch, answers = self._batch, self._answers
+        self._batch, self._answers, self._batch_bytes = [], [], 0
+        now_ms = self._broker.clock.now_ms()
+        data = build_batch(
+            [Record(number, now_ms, key, value) for number, (key, value) in enumerate(batch)],
+            compression=self._compression,
+        )
+        try:
+            self.partition.append_as_leader(data, ACKS_ALL, now_ms, Origin.COORDINATOR)
+        except KafkaError as error:
+            self._on_committed(answers, error.code)
+            return
+        end_offset = self.partition.log.log_end_offset
+        assert end_offset == self._next_offset, "somebody else writes to the coordinator's partition"
+        if end_offset <= self.partition.high_watermark:
+            self._on_committed(answers, ErrorCode.NONE)
+            return
+        timer = self._loop.call_later(self._timeout_s, self._on_timeout, answers)
+
+        def on_committed(error: ErrorCode) -> None:
+            timer.cancel()
+            self._on_committed(answers, error)
+
+        self.partition.when_committed(end_offset, on_committed)
+
+    def _on_timeout(self, answers: list[tuple[Decision, Deferred]]) -> None:
+        """The records are in the log and may yet be committed; who waits is told that we do not know."""
+        for decision, answer in answers:
+            self._finish(decision, answer, ErrorCode.REQUEST_TIMED_OUT)
+        answers.clear()
+
+    def _on_committed(self, answers: list[tuple[Decision, Deferred]], error: ErrorCode) -> None:
+        for decision, answer in answers:
+            self._finish(decision, answer, error)
+        if error and not self._closed:
+            log.warning("appending to %s-%d failed: %s", self.partition.topic, self.index, error.name)
+            self._on_broken(self)
+
+    def _finish(self, decision: Decision, answer: Deferred, error: ErrorCode) -> None:
+        if decision.completion is not None and not self._closed:
+            self.carry_out(self.shard.on_appended(decision.completion, error, self._broker.clock.now_ms()))
+        answer.resolve(KafkaError(append_error(error)) if error else decision.response)
+
+    # ── time ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _now_ms(self) -> int:
+        return int(self._loop.time() * 1000)
+
+    def _arm(self) -> None:
+        next_ms = self._deadlines.next_ms()
+        if next_ms is None or self._closed:
+            return
+        if self._timer is not None:
+            if self._timer_ms <= next_ms:
+                return
+            self._timer.cancel()
+        self._timer_ms = next_ms
+        self._timer = self._loop.call_at((next_ms + 1) / 1000, self._on_timer)
+
+    def _on_timer(self) -> None:
+        self._timer = None
+        now_ms = self._now_ms()
+        if now_ms - self._timer_ms > HELD_UP_S * 1000:
+            self._timer_ms = now_ms + int(CATCH_UP_S * 1000)
+            self._timer = self._loop.call_later(CATCH_UP_S, self._on_timer)
+            return
+        while (key := self._deadlines.pop_due(now_ms)) is not None:
+            self.carry_out(self.shard.on_timer(key, self._broker.clock.now_ms()))
+        self._arm()

@@ -1,0 +1,236 @@
+"""Fetch (key 1): read record batches from partitions this broker leads.
+
+Answered at once if `min_bytes` are there, if a partition has an error, or if the client does not want to wait;
+otherwise when enough has been appended or `max_wait_ms` are over. Whole batches are returned, the first of which
+contains the fetch offset and may begin before it; the first batch of the first partition with data is returned even if
+it is larger than the limits, so that a consumer always gets on (KIP-74).
+
+v4 isolation level · v5 log start offset · v7 sessions (KIP-227) · v9 leader epoch (KIP-320) · v11 rack (KIP-392) ·
+v12 diverging epoch (KIP-595) · v13 topic ids (KIP-516) · v16 present leader (KIP-951) · v18 high watermark (KIP-1166).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ...log.errors import KafkaStorageError
+from ...protocol.apis.fetch import (
+    AbortedTransaction,
+    EpochEndOffset,
+    FetchableTopicResponse,
+    FetchRequest,
+    FetchResponse,
+    LeaderIdAndEpoch,
+    NodeEndpoint,
+    PartitionData,
+)
+from ...protocol.errors import ErrorCode, KafkaError
+from ...records.batch import iter_headers
+from ..dispatch import Context, handler
+from ..fetch_sessions import TOPIC_ID_VERSION, FetchedPartition, FetchSession, sent
+from ..partition import Partition
+from ..purgatory import Deferred, DelayedFetch
+
+READ_COMMITTED = 1
+CURRENT_LEADER_VERSION = 16
+NO_RECORDS = b""
+
+
+@handler(FetchRequest)
+def fetch(context: Context, request: FetchRequest) -> FetchResponse | Deferred:
+    """Read, or wait until there is something to read."""
+    broker = context.broker
+    wanted, session, incremental = broker.fetch_sessions.begin(request, context.version, broker.clock.now_ms())
+    reading = _Reading(context, request, wanted, session, incremental)
+    data, size, conclusive = reading.read()
+    if conclusive or size >= request.min_bytes or request.max_wait_ms <= 0 or not wanted:
+        return reading.respond(data)
+    return DelayedFetch(
+        reading.watch(size), request.max_wait_ms / 1000, reading.ready, reading.read_and_respond,
+        context.connection.on_close,
+    ).answer  # fmt: skip
+
+
+class _Reading:
+    """One fetch request: what it wants, and how to turn that into a response, now or later."""
+
+    __slots__ = (
+        "_base_bytes",
+        "_incremental",
+        "_read_committed",
+        "_replica_id",
+        "_session",
+        "_wanted",
+        "_watched",
+        "context",
+        "request",
+    )
+
+    def __init__(
+        self,
+        context: Context,
+        request: FetchRequest,
+        wanted: list[FetchedPartition],
+        session: FetchSession | None,
+        incremental: bool,
+    ) -> None:
+        self.context = context
+        self.request = request
+        self._wanted = wanted
+        self._session = session
+        self._incremental = incremental
+        self._read_committed = request.isolation_level == READ_COMMITTED
+        self._replica_id = max(request.replica_id, request.replica_state.replica_id)
+        self._base_bytes = 0
+        self._watched: list[tuple[FetchedPartition, Partition, int]] = []
+
+    # ── reading ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def read(self) -> tuple[list[PartitionData], int, bool]:
+        """Read every partition; returns the data, its size, and whether it must be answered without waiting."""
+        broker = self.context.broker
+        left = min(self.request.max_bytes, broker.fetch_bytes_max, broker.unread_memory.room())
+        data: list[PartitionData] = []
+        size = 0
+        conclusive = False
+        for wanted in self._wanted:
+            item = self._read_partition(wanted, left, at_least_one=size == 0)
+            data.append(item)
+            if item.error_code or item.diverging_epoch.epoch >= 0:
+                conclusive = True
+            elif item.records:
+                size += len(item.records)
+                left -= len(item.records)
+        return data, size, conclusive
+
+    def _find(self, wanted: FetchedPartition) -> Partition:
+        partitions = self.context.broker.partitions
+        if self.context.version >= TOPIC_ID_VERSION:
+            return partitions.get_by_id(wanted.topic_id, wanted.index)
+        return partitions.get(wanted.topic, wanted.index)
+
+    def _read_partition(self, wanted: FetchedPartition, left: int, at_least_one: bool) -> PartitionData:
+        item = PartitionData(partition_index=wanted.index, aborted_transactions=None, records=NO_RECORDS)
+        try:
+            item.aborted_transactions = []  # what Kafka answers for a partition that is not here
+            partition = self._find(wanted)
+            item.aborted_transactions = None
+            partition.check_epoch(wanted.current_leader_epoch)
+            if self._replica_id >= 0 and self._replica_id not in partition.isr:
+                raise KafkaError(ErrorCode.NOT_LEADER_OR_FOLLOWER)  # a follower that is none
+            log = partition.log
+            if wanted.last_fetched_epoch >= 0 and self._diverges(wanted, partition, item):
+                return item
+            visible = partition.last_stable_offset if self._read_committed else partition.high_watermark
+            records: Any = NO_RECORDS
+            if wanted.fetch_offset != visible:
+                if not log.log_start_offset <= wanted.fetch_offset <= log.log_end_offset:
+                    raise KafkaError(ErrorCode.OFFSET_OUT_OF_RANGE)
+                limit = min(wanted.max_bytes, left)
+                if wanted.fetch_offset < visible and (limit > 0 or at_least_one):
+                    records = log.read(wanted.fetch_offset, max(limit, 0), visible, at_least_one)
+        except KafkaError as error:
+            if isinstance(error, KafkaStorageError):
+                partition.on_disk_failure(error)
+            item.error_code = error.code
+            item.high_watermark = -1
+            self._add_leader(wanted, error.code, item)
+            return item
+        item.records = records
+        item.high_watermark = partition.high_watermark
+        item.last_stable_offset = partition.last_stable_offset
+        item.log_start_offset = log.log_start_offset
+        if self._read_committed:
+            item.aborted_transactions = _aborted(log, wanted.fetch_offset, records)
+        return item
+
+    @staticmethod
+    def _diverges(wanted: FetchedPartition, partition: Partition, item: PartitionData) -> bool:
+        """Tell a reader whose log parted from ours where to truncate to (KIP-595)."""
+        epoch, end_offset = partition.log.end_offset_for_epoch(wanted.last_fetched_epoch)
+        if epoch < 0:
+            raise KafkaError(ErrorCode.OFFSET_OUT_OF_RANGE)
+        if epoch >= wanted.last_fetched_epoch and end_offset >= wanted.fetch_offset:
+            return False
+        item.diverging_epoch = EpochEndOffset(epoch=epoch, end_offset=end_offset)
+        item.high_watermark = partition.high_watermark
+        item.last_stable_offset = partition.last_stable_offset
+        item.log_start_offset = partition.log.log_start_offset
+        return True
+
+    def _add_leader(self, wanted: FetchedPartition, code: ErrorCode, item: PartitionData) -> None:
+        if self.context.version < CURRENT_LEADER_VERSION:
+            return
+        if code in (ErrorCode.NOT_LEADER_OR_FOLLOWER, ErrorCode.FENCED_LEADER_EPOCH):
+            leader = self.context.broker.partitions.current_leader(wanted.topic, wanted.topic_id, wanted.index)
+            if leader is not None:
+                item.current_leader = LeaderIdAndEpoch(leader_id=leader[0], leader_epoch=leader[1])
+
+    # ── waiting ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def watch(self, size: int) -> list[Partition]:
+        """Remember how much there was, and return the partitions whose progress may change that."""
+        self._base_bytes = size
+        self._watched = [(wanted, partition, partition.appended_bytes) for wanted, partition in self._present()]
+        return [partition for _, partition, _ in self._watched]
+
+    def _present(self) -> list[tuple[FetchedPartition, Partition]]:
+        return [(wanted, self._find(wanted)) for wanted in self._wanted]
+
+    def ready(self) -> bool:
+        """Tell whether enough has come since `watch`, or something that the client must know."""
+        size = self._base_bytes
+        for wanted, partition, bytes_before in self._watched:
+            if not partition.is_leader or wanted.fetch_offset < partition.log.log_start_offset:
+                return True
+            visible = partition.last_stable_offset if self._read_committed else partition.high_watermark
+            if wanted.fetch_offset < visible:
+                size += partition.appended_bytes - bytes_before
+        return size >= max(self.request.min_bytes, 1)
+
+    def read_and_respond(self) -> FetchResponse:
+        """Read again and answer, whatever there is."""
+        return self.respond(self.read()[0])
+
+    # ── answering ───────────────────────────────────────────────────────────────────────────────────────────────
+
+    def respond(self, data: list[PartitionData]) -> FetchResponse:
+        """Group the partitions by topic; in an incremental answer, those with news."""
+        session = self._session
+        response = FetchResponse(session_id=0 if session is None else session.id)
+        topic: FetchableTopicResponse | None = None
+        for wanted, item in zip(self._wanted, data, strict=True):
+            if session is not None:
+                size = len(item.records or b"")
+                news = wanted.is_news(item, size)
+                if self._incremental and not news:
+                    continue
+                if size:
+                    sent(session, wanted)
+            if topic is None or topic.topic != wanted.topic or topic.topic_id != wanted.topic_id:
+                topic = FetchableTopicResponse(topic=wanted.topic, topic_id=wanted.topic_id)
+                response.responses.append(topic)
+            topic.partitions.append(item)
+            if item.current_leader.leader_id >= 0:
+                self._add_endpoint(response, item.current_leader.leader_id)
+        return response
+
+    def _add_endpoint(self, response: FetchResponse, leader: int) -> None:
+        endpoint = self.context.broker.endpoint_of(leader, self.context.connection.listener_name)
+        if endpoint is not None and all(node.node_id != leader for node in response.node_endpoints):
+            response.node_endpoints.append(
+                NodeEndpoint(node_id=leader, host=endpoint.host, port=endpoint.port, rack=endpoint.rack)
+            )
+
+
+def _aborted(log: Any, fetch_offset: int, records: Any) -> list[AbortedTransaction]:
+    """List the aborted transactions that touch the returned batches, by first offset."""
+    if not records:
+        return []
+    end = fetch_offset
+    for _, header in iter_headers(records):
+        end = header.next_offset
+    return [
+        AbortedTransaction(producer_id=producer_id, first_offset=first_offset)
+        for producer_id, first_offset in log.aborted_transactions(fetch_offset, end)
+    ]

@@ -1,0 +1,179 @@
+"""One listening address: accepts connections, counts them, and looks after those that are slow.
+
+The limit of connections is `max.connections`, and never so many that logs would find no file descriptors: a peer who
+opens connections must not be able to stop the disk. One too many is closed at once, before anything is read.
+
+Every `SWEEP_INTERVAL_S` all connections are looked at (`Connection.sweep`), by a clock that counts these sweeps: cheap to
+read at every request, and a test turns it by hand.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import resource
+import socket
+from typing import TYPE_CHECKING, Any
+
+from .connection import SWEEP_INTERVAL_S, Connection
+from .request_memory import PRESSURE_DEADLINE_S
+from .spare_buffers import SpareBuffers
+
+if TYPE_CHECKING:
+    from .server import Broker
+
+log = logging.getLogger("ottla.broker.listener")
+
+#: One buffer per listener. Large enough that a burst of small requests is one system call.
+SHARED_BUFFER_SIZE = 256 * 1024
+#: Closed connections that are logged one by one between two sweeps; of the others only the number, so that a peer cannot
+#: fill the disk with our log.
+REFUSALS_LOGGED_MAX = 10
+#: Connections that the system keeps for us while the loop is busy.
+ACCEPT_BACKLOG = 1024
+#: File descriptors that connections leave to logs (`disk_files.OPEN_FILES_MAX`) and everything else.
+FILES_RESERVED = 384
+#: How long `stop` waits for requests under way to give up, and for connections to be gone: a broker is down within 2 s.
+STOP_DEADLINE_S = 0.5
+
+
+class Listener:
+    """One listening address and its connections."""
+
+    def __init__(self, broker: Broker, name: str, host: str, port: int) -> None:
+        config = broker.config
+        self.broker = broker
+        self.metrics = broker.metrics
+        self.dispatcher = broker.dispatcher
+        self.route = broker.dispatcher.route
+        self.name = name
+        self.host = host
+        self.port = port
+        self.shared = memoryview(bytearray(SHARED_BUFFER_SIZE))
+        self.spare = SpareBuffers()
+        self.request_bytes_max: int = config.integer("socket.request.max.bytes")
+        files_max = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        self.connections_max: int = min(config.integer("max.connections"), max(files_max - FILES_RESERVED, 1))
+        self.connections_per_ip_max: int = config.integer("max.connections.per.ip")
+        self.idle_ticks_max = config.integer("connections.max.idle.ms") / 1000 / SWEEP_INTERVAL_S
+        #: Sweeps so far: a clock that costs nothing to read.
+        self.ticks = 0
+        self.connections: set[Connection] = set()
+        self.tasks: set[asyncio.Future[Any]] = set()
+        self._per_ip: dict[str, int] = {}
+        #: Connections closed for a reason since the last sweep.
+        self._refusals = 0
+        #: Made by `stop`: resolved when the last connection is gone.
+        self._emptied: asyncio.Future[None] | None = None
+        #: Bound and not yet served; each belongs to one of `_servers` afterwards.
+        self._sockets: list[socket.socket] = []
+        self._servers: list[asyncio.Server] = []
+        self._sweeper: asyncio.TimerHandle | None = None
+
+    async def bind(self) -> None:
+        """Take the port, before anything is done that needs it; raises OSError if somebody serves on it.
+
+        With port 0 the system chooses; `port` says which afterwards. Clients are refused until `start`, which raises
+        OSError if another process bound the port in the same moment and was faster.
+        """
+        found = await asyncio.get_running_loop().getaddrinfo(
+            self.host or None, self.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )
+        for family, kind, protocol, _, address in dict.fromkeys(found):
+            try:
+                sock = socket.socket(family, kind, protocol)
+            except OSError:
+                if family == socket.AF_INET6 and len(found) > 1:
+                    continue  # all addresses are meant, and this kernel has no IPv6
+                raise
+            self._sockets.append(sock)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            sock.bind(address)
+        self.port = self._sockets[0].getsockname()[1]
+
+    async def start(self) -> None:
+        """Accept connections on what `bind` took."""
+        loop = asyncio.get_running_loop()
+        for sock in self._sockets:
+            sock.listen(ACCEPT_BACKLOG)  # here and not in the loop: uvloop's tells nobody that it failed
+        while self._sockets:
+            server = await loop.create_server(
+                lambda: Connection(self), sock=self._sockets[0], backlog=ACCEPT_BACKLOG, start_serving=False
+            )
+            self._servers.append(server)  # before it serves: who is cancelled meanwhile must find it to close it
+            del self._sockets[0]
+            await server.start_serving()
+        self._sweeper = loop.call_later(SWEEP_INTERVAL_S, self._sweep_again)
+
+    async def stop(self) -> None:
+        """Stop accepting, then end all connections. When this returns, no task and no connection is left."""
+        self._emptied = asyncio.get_running_loop().create_future()
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+        for sock in self._sockets:
+            sock.close()
+        for server in self._servers:
+            server.close()
+        for task in tuple(self.tasks):
+            task.cancel()
+        for connection in tuple(self.connections):
+            connection.close()
+        if self.tasks:
+            _, left = await asyncio.wait(self.tasks, timeout=STOP_DEADLINE_S)
+            for task in left:
+                log.error("a request did not end when it was told to: %s", task)
+        await asyncio.sleep(0)
+        for connection in tuple(self.connections):
+            connection.abort()
+        if self.connections:
+            await asyncio.wait([self._emptied], timeout=STOP_DEADLINE_S)
+
+    def admit(self, connection: Connection) -> bool:
+        """Count a connection in; False if it is one too many."""
+        metrics = self.broker.metrics
+        metrics.connections_accepted += 1
+        if self._emptied is not None:
+            return False  # the system accepted it before `stop`, and it was made after
+        from_here = self._per_ip.get(connection.peer_host, 0)
+        if len(self.connections) >= self.connections_max or from_here >= self.connections_per_ip_max:
+            metrics.connections_refused += 1
+            return False
+        self._per_ip[connection.peer_host] = from_here + 1
+        self.connections.add(connection)
+        metrics.connections_open += 1
+        return True
+
+    def forget(self, connection: Connection) -> None:
+        """Count a connection out."""
+        if connection in self.connections:
+            self.connections.discard(connection)
+            self.broker.metrics.connections_open -= 1
+            left = self._per_ip[connection.peer_host] - 1
+            if left:
+                self._per_ip[connection.peer_host] = left
+            else:
+                del self._per_ip[connection.peer_host]
+            if self._emptied is not None and not self.connections and not self._emptied.done():
+                self._emptied.set_result(None)
+
+    def log_closing(self, peer_host: str, reason: str) -> None:
+        """Log why a connection is closed, as long as that does not happen too often."""
+        self._refusals += 1
+        if self._refusals <= REFUSALS_LOGGED_MAX:
+            log.info("closing connection from %s: %s", peer_host, reason)
+
+    def sweep(self) -> None:
+        """Let time pass by one tick, and close who is too slow."""
+        self.ticks += 1
+        if self._refusals > REFUSALS_LOGGED_MAX:
+            log.info("closed %d more connections for such reasons", self._refusals - REFUSALS_LOGGED_MAX)
+        self._refusals = 0
+        self.broker.request_memory.relieve(self.ticks, PRESSURE_DEADLINE_S / SWEEP_INTERVAL_S)
+        for connection in tuple(self.connections):
+            connection.sweep(self.ticks)
+
+    def _sweep_again(self) -> None:
+        self._sweeper = asyncio.get_running_loop().call_later(SWEEP_INTERVAL_S, self._sweep_again)
+        self.sweep()

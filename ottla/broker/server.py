@@ -1,0 +1,276 @@
+"""The broker: what it is made of, and the order in which its parts start and stop.
+
+    log dirs locked ─► metadata log open ─► image ─► logs recovered ─► ports bound ─► registered ─► partitions ─► groups
+                                                                                                     ─► ready, accepting
+
+Stopping goes the other way, and ends with the marker that tells the next start that nothing needs to be checked.
+
+`Broker` is wiring: each part knows its own work and reaches the others through it. Everything runs on one event loop;
+threads only fsync (`group_commit`) and commit metadata (`metadata/sqlite`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ..controller.brokers import register_broker
+from ..log.disk_files import DiskFiles
+from ..log.manager import LogManager
+from ..metadata.image import EndpointImage, MetadataImage, ResourceType
+from ..metadata.log import MetadataLog, Session, load_image
+from ..metadata.sqlite import SqliteMetadataLog
+from ..protocol.stored.metadata import FeatureLevelRecord
+from .chance import RANDOM
+from .clock import Clock, SystemClock
+from .controller import Controller
+from .dispatch import Dispatcher
+from .fetch_sessions import FetchSessions
+from .group_commit import GroupCommit
+from .group_coordinator import GroupCoordinatorService
+from .identity import check_no_partitions, new_cluster_id, stored_cluster_id, write_identity
+from .listener import Listener
+from .metrics import Metrics
+from .partition import Partition
+from .partitions import Partitions
+from .producer_ids import ProducerIds
+from .request_memory import REQUEST_MEMORY_MAX, UNREAD_MEMORY_MAX, RequestMemory, UnreadMemory
+from .takeover import take_over
+
+if TYPE_CHECKING:
+    from ..log.files import Files
+    from ..protocol.schema import Data
+    from .config import BrokerConfig
+
+log = logging.getLogger("ottla.broker")
+
+#: The feature levels this broker can work with: name -> (lowest, highest). A feature stands here when it works.
+SUPPORTED_FEATURES = {"metadata.version": (7, 29)}
+
+
+class Endpoint(NamedTuple):
+    """Where clients of one listener reach a broker."""
+
+    host: str
+    port: int
+    rack: str | None
+
+
+class Broker:
+    """One broker process. `await start()`, serve, `await stop()`."""
+
+    def __init__(
+        self,
+        config: BrokerConfig,
+        *,
+        files: Files | None = None,
+        metadata: MetadataLog | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        """`files`, `metadata` and `clock` default to the disk, SQLite in the first log dir, and the system's."""
+        self.config = config
+        self.node_id = config.node_id
+        self.clock = clock or SystemClock()
+        self.files: Files = files or DiskFiles()
+        self.logs = LogManager(self.files, config.log_dirs)
+        self.metadata: MetadataLog = metadata or SqliteMetadataLog(f"{config.log_dirs[0]}/ottla-metadata.db")
+        self.image = MetadataImage.empty()
+        self.metrics = Metrics()
+        self.dispatcher = Dispatcher()
+        self.supported_features = SUPPORTED_FEATURES
+        self.fetch_bytes_max = config.integer("fetch.max.bytes")
+        request_bytes = config.integer("queued.max.request.bytes")
+        self.request_memory = RequestMemory(request_bytes if request_bytes > 0 else REQUEST_MEMORY_MAX)
+        self.unread_memory = UnreadMemory(UNREAD_MEMORY_MAX)
+        self.epoch = -1
+        #: Whether the logs were not closed cleanly the last time.
+        self._crashed = False
+        self.live_brokers: frozenset[int] = frozenset()
+        self.listeners: list[Listener] = []
+        #: Set when the broker cannot go on; whoever runs the process stops it and reports a failure.
+        self.failed = asyncio.Event()
+        self.group_commit: GroupCommit | None = None
+        self._session: Session | None = None
+        self._tasks: list[asyncio.Task[Any]] = []
+        self._timers: list[asyncio.TimerHandle] = []
+        self._checkpointing: asyncio.Task[None] | None = None
+
+    # ── life ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def start(self) -> None:
+        """Start and return when clients are served. Raises what keeps it from starting, with nothing left behind."""
+        try:
+            await self._start()
+        except BaseException:
+            await self.stop(clean=False)
+            raise
+
+    async def _start(self) -> None:
+        config = self.config
+        self.logs.lock()
+        cluster_id = stored_cluster_id(self.logs.directories, self.node_id) or new_cluster_id()
+        if config.durability != "os":
+            self.group_commit = GroupCommit()
+        self.fetch_sessions = FetchSessions(config.integer("max.incremental.fetch.session.cache.slots"), RANDOM)
+        self.controller = Controller(self)
+        self.partitions = Partitions(self)
+        self.producer_ids = ProducerIds(self)
+        self.groups = GroupCoordinatorService(self)
+        self.cluster_id = await self.metadata.open(cluster_id)
+        image = await load_image(self.metadata, self.cluster_id)
+        if image.version == 0:
+            image = await self._take_over(image)
+        self.directory_ids = write_identity(self.logs.directories, self.node_id, self.cluster_id)
+        self._load_logs(image)
+        self.listeners = [Listener(self, x.name, x.host, x.port) for x in config.listeners]
+        for listener in self.listeners:
+            await listener.bind()
+        self.apply(image)
+        await self._register()
+        await self.groups.start()
+        for listener in self.listeners:
+            await listener.start()
+        self._tasks.append(asyncio.create_task(self.controller.follow(), name="follow metadata"))
+        self._tasks[-1].add_done_callback(self._on_task_end)
+        self._every("log.retention.check.interval.ms", self._apply_retention)
+        self._every("log.flush.offset.checkpoint.interval.ms", self._checkpoint)
+
+    async def stop(self, clean: bool = True) -> None:
+        """Stop serving; with `clean`, sync everything and leave the clean shutdown marker."""
+        for listener in self.listeners:
+            await listener.stop()
+        for timer in self._timers:
+            timer.cancel()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._checkpointing is not None:
+            await asyncio.wait([self._checkpointing])
+        if hasattr(self, "groups"):
+            await self.groups.stop()
+        if self.group_commit is not None:
+            await self.group_commit.stop()
+        if self._session is not None:
+            await self._session.close()
+        await self.metadata.close()
+        self.logs.shutdown(clean=clean)
+
+    async def _take_over(self, image: MetadataImage) -> MetadataImage:
+        """Begin a metadata log: with what an Apache Kafka left in the log dirs, if one did."""
+        found = take_over(self.config.log_dirs, self.node_id, self.config.string("metadata.log.dir"))
+        if found is None:
+            check_no_partitions(self.logs.directories)
+            records: list[Data] = [
+                FeatureLevelRecord(name=name, feature_level=high) for name, (_, high) in SUPPORTED_FEATURES.items()
+            ]
+        else:
+            records = found.records
+            log.info("took over %d topics with %d partitions from Apache Kafka", found.topics, found.partitions)
+        return image.apply(records, await self.metadata.append(records, image.version))
+
+    def _load_logs(self, image: MetadataImage) -> None:
+        """Open what lies in the log dirs; set aside what the metadata does not know."""
+        now_ms = self.clock.now_ms()
+        self.logs.high_watermark_of = self.partitions.high_watermark_of
+        report = self.logs.load(now_ms, lambda topic: self._log_config(image, topic))
+        self._crashed = not report.clean
+        for sentence in (*report.cut, *report.damaged):
+            log.warning("%s", sentence)
+        for found in self.logs:
+            topic = image.topics.get(found.topic)
+            topic_id = self.logs.topic_id(found.topic, found.partition)
+            if topic is None or topic_id not in (None, topic.id) or found.partition >= len(topic.partitions):
+                log.warning("%s is unknown to the metadata; its folder is set aside as -stray", found.name)
+                self.logs.mark_stray(found.topic, found.partition, now_ms)
+
+    async def _register(self) -> None:
+        """Tell the cluster that this broker lives and where."""
+        self._session = await self.metadata.register(self.node_id)
+        self.epoch = self._session.epoch
+        ports = {listener.name: listener.port for listener in self.listeners}
+        endpoints = [EndpointImage(x.name, x.host, x.port, 0) for x in self.config.advertised_listeners(ports)]
+        await self.controller.submit(
+            lambda image: register_broker(
+                image,
+                broker_id=self.node_id,
+                epoch=self.epoch,
+                incarnation_id=RANDOM.randbytes(16),
+                endpoints=endpoints,
+                rack=self.config.rack,
+                log_dirs=self.directory_ids,
+                after_crash=self._crashed,
+            )
+        )
+
+    def _on_task_end(self, task: asyncio.Task[Any]) -> None:
+        if not task.cancelled() and task.exception() is not None:
+            self.metrics.uncaught_exceptions += 1
+            log.critical("%s ended", task.get_name(), exc_info=task.exception())
+            self.failed.set()
+
+    # ── the image ───────────────────────────────────────────────────────────────────────────────────────────────
+
+    def apply(self, image: MetadataImage) -> None:
+        """Become what `image` says. Everything that follows the metadata is told here, in this order."""
+        old, self.image = self.image, image
+        if old.brokers is not image.brokers:
+            self.live_brokers = frozenset(broker.id for broker in image.brokers.values() if broker.active)
+        self.partitions.apply(old, image)
+        self.groups.apply(old, image)
+
+    def _log_config(self, image: MetadataImage, topic: str) -> Any:
+        own = image.configs.get(ResourceType.TOPIC, topic)
+        return self.config.log_config(own, self.config.levels_in(image))
+
+    @property
+    def controller_id(self) -> int:
+        """The broker that clients are told to ask; every broker carries requests to the controller's log."""
+        return self.node_id
+
+    def endpoint_of(self, node_id: int, listener_name: str) -> Endpoint | None:
+        """Return where clients of a listener reach a live broker."""
+        broker = self.image.brokers.get(node_id)
+        if broker is None or not broker.active:
+            return None
+        endpoint = broker.endpoint(listener_name)
+        return None if endpoint is None else Endpoint(endpoint.host, endpoint.port, broker.rack)
+
+    def endpoints(self, listener_name: str) -> Iterator[tuple[int, Endpoint]]:
+        """Iterate over the live brokers that have this listener."""
+        for node_id in sorted(self.live_brokers):
+            endpoint = self.endpoint_of(node_id, listener_name)
+            if endpoint is not None:
+                yield node_id, endpoint
+
+    # ── upkeep ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _every(self, key: str, work: Any) -> None:
+        """Run `work` on the loop each so many milliseconds; the interval is a config."""
+        loop = asyncio.get_running_loop()
+        interval_s = self.config.integer(key) / 1000
+        place = len(self._timers)
+
+        def run() -> None:
+            self._timers[place] = loop.call_later(interval_s, run)
+            work()
+
+        self._timers.append(loop.call_later(interval_s, run))
+
+    def _apply_retention(self) -> None:
+        self.logs.apply_retention(self.clock.now_ms())
+
+    def _checkpoint(self) -> None:
+        """Write how far each log is synced; in a thread, because it waits for the disk."""
+        if self._checkpointing is None or self._checkpointing.done():
+            self._checkpointing = asyncio.create_task(
+                asyncio.to_thread(self.logs.prepare_checkpoint()), name="checkpoint"
+            )
+            self._checkpointing.add_done_callback(self._on_task_end)
+
+    def on_partition_failure(self, partition: Partition, problem: BaseException) -> None:
+        """A partition's disk failed it: say so, and serve the others."""
+        self.metrics.failed_partitions += 1
+        log.error("partition %s-%d is out of service: %s", partition.topic, partition.index, problem)
+        self.partitions.drop(partition)
