@@ -1,0 +1,145 @@
+"""The command line's entry: one table of commands, arguments by argparse, trouble on two lines.
+
+    ottla start [--listen HOST:PORT] [--data-dir DIR] [--config FILE] [--set key=value] ...
+    ottla doctor [--listen HOST:PORT] [--data-dir DIR] [--json]
+    ottla log dump FILE ... [--json] [--records]
+    ottla version
+
+Each command names the module that runs it; the module is imported after the arguments are read, which keeps `--help`
+under 0.15 s. `run(arguments)` of that module returns the exit code. docs/cli.md describes every flag (a test holds it).
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from .. import __version__
+from .trouble import MISUSED, Trouble, explain_reading
+
+DEFAULT_LISTEN = "127.0.0.1:9092"
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse, whose errors say what to do next as every other error does."""
+
+    def error(self, message: str) -> NoReturn:
+        raise Trouble(message.removeprefix("argument "), f"{self.prog} --help", MISUSED)
+
+
+def listen_address(text: str) -> tuple[str, int]:
+    """HOST:PORT, :PORT, PORT or [IPV6]:PORT."""
+    host, _, port = text.rpartition(":")
+    if not port.isdecimal() or int(port) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is not HOST:PORT with a port from 0 to 65535")
+    return host.strip("[]") or "127.0.0.1", int(port)
+
+
+def setting(text: str) -> tuple[str, str]:
+    """KEY=VALUE of --set."""
+    key, equals, value = text.partition("=")
+    if not equals or not key.strip():
+        raise argparse.ArgumentTypeError(f"{text!r} is not KEY=VALUE")
+    return key.strip(), value
+
+
+def _start_arguments(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add(
+        "--listen",
+        metavar="HOST:PORT",
+        type=listen_address,
+        help=f"where to listen (default {DEFAULT_LISTEN}; port 0: any free one)",
+    )
+    add(
+        "--data-dir",
+        metavar="DIR",
+        type=Path,
+        help="where the data lives (default log.dirs, else ~/.local/share/ottla)",
+    )
+    add("--config", metavar="FILE", type=Path, help="settings: Kafka's server.properties, or TOML")
+    add(
+        "--set",
+        metavar="KEY=VALUE",
+        type=setting,
+        action="append",
+        default=[],
+        help="one setting; wins over the file; repeatable",
+    )
+
+
+def _doctor_arguments(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--listen", metavar="HOST:PORT", type=listen_address, help=f"the address to look at (default {DEFAULT_LISTEN})")
+    add("--data-dir", metavar="DIR", type=Path, help="the data folder to look at")
+    add("--json", action="store_true", help="for programs")
+
+
+def _log_arguments(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
+    dump = actions.add_parser("dump", help="print what a file of a data folder holds", description=_DUMP)
+    dump.add_argument("files", metavar="FILE", type=Path, nargs="+", help="segment, index, snapshot or checkpoint")
+    dump.add_argument("--records", action="store_true", help="each record, not only each batch")
+    dump.add_argument("--json", action="store_true", help="one JSON object a line, for programs")
+
+
+def _no_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command takes none."""
+
+
+_DUMP = (
+    "Prints a file of a data folder, Kafka's or Ottla's: .log and .checkpoint (record batches), .index, .timeindex, "
+    ".txnindex, .snapshot, leader-epoch-checkpoint and the other checkpoints, partition.metadata, meta.properties. "
+    "Each batch is checked as on its way in; what is damaged is named, and the exit code is 1."
+)
+#: Command -> (one line of help, its arguments, the module that runs it).
+COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None], str]] = {
+    "start": ("start a broker", _start_arguments, "start"),
+    "doctor": ("look at this machine: versions, extensions, limits, port, disk", _doctor_arguments, "doctor"),
+    "log": ("look into the files of a data folder", _log_arguments, "log_dump"),
+    "version": ("print the version", _no_arguments, "version"),
+}
+
+
+def parser() -> argparse.ArgumentParser:
+    """The whole command line (docs and tests read it too)."""
+    root = _Parser(prog="ottla", description="An event-streaming broker that speaks Apache Kafka's protocol.")
+    root.add_argument("--version", action="version", version=f"ottla {__version__}")
+    commands = root.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for name, (text, add_arguments, module) in COMMANDS.items():
+        command = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+        add_arguments(command)
+        command.set_defaults(module=module)
+    return root
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code."""
+    try:
+        arguments = parser().parse_args(argv)
+        command = importlib.import_module(f"{__package__}.{arguments.module}")
+        code: int = command.run(arguments)
+        sys.stdout.flush()
+    except Trouble as trouble:
+        print(f"ottla: {trouble}", file=sys.stderr)
+        return trouble.exit_code
+    except BrokenPipeError:  # `ottla log dump … | head`: the reader has seen enough
+        sys.stderr.close()
+        return 0
+    except OSError as error:  # a file or folder that a command looked at; what `start` meets is explained there
+        found = explain_reading(error)
+        if found is None:
+            raise
+        print(f"ottla: {found}", file=sys.stderr)
+        return found.exit_code
+    except KeyboardInterrupt:
+        return 130
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())
