@@ -1,0 +1,3 @@
+module ottla/driver
+
+go 1.21

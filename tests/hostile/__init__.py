@@ -1,0 +1,1 @@
+"""Bytes from peers that mean harm, against a live broker (docs/hostile-input.md)."""
