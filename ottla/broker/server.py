@@ -26,10 +26,10 @@ from ..protocol.stored.metadata import FeatureLevelRecord
 from .chance import RANDOM
 from .clock import Clock, SystemClock
 from .controller import Controller
+from .coordinators.groups import GroupCoordinatorService
 from .dispatch import Dispatcher
 from .fetch_sessions import FetchSessions
 from .group_commit import GroupCommit
-from .group_coordinator import GroupCoordinatorService
 from .identity import check_no_partitions, new_cluster_id, stored_cluster_id, write_identity
 from .listener import Listener
 from .metrics import Metrics

@@ -1,17 +1,17 @@
 """Coordinators: groups and their offsets (and, later, transactions), as machines without I/O.
 
-`GroupShard` is one partition of `__consumer_offsets`; the broker's shell (`broker/group_coordinator`) feeds it
-requests and carries out its decisions. What a decision is: `decision`.
+What a machine answers is told in `decision`, what the shell may ask of any of them in `shard`. One folder per internal
+topic: `groups/` (`__consumer_offsets`). The shell is `broker/coordinators`.
 """
 
 from __future__ import annotations
 
-from .config import GroupCoordinatorConfig
 from .decision import Completion, Decision, Reply, RequestContext, StoredRecord, Ticket, Timer, TimerKey
-from .records import partition_for
-from .shard import GroupShard
+from .groups.config import GroupCoordinatorConfig
+from .groups.shard import GroupShard
+from .shard import Shard, partition_for
 
 __all__ = [
-    "Completion", "Decision", "GroupCoordinatorConfig", "GroupShard", "Reply", "RequestContext", "StoredRecord",
-    "Ticket", "Timer", "TimerKey", "partition_for",
+    "Completion", "Decision", "GroupCoordinatorConfig", "GroupShard", "Reply", "RequestContext", "Shard",
+    "StoredRecord",    "Ticket", "Timer", "TimerKey", "partition_for",
 ]  # fmt: skip

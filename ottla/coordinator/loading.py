@@ -1,4 +1,4 @@
-"""Fills a `GroupShard` from the record batches of its partition, in log order.
+"""Fills a `Shard` from the record batches of its partition, in log order.
 
 A batch is plain records, records of a transaction (offsets committed by TxnOffsetCommit, which count when its
 marker comes), or that marker. Of plain records only the last of each key matters, and a consumer writes the same
@@ -17,8 +17,7 @@ from struct import Struct as Layout
 from ..protocol.codec import Buffer
 from ..records.batch import iter_headers, read_records
 from .decision import StoredRecord
-from .records import UnreadableRecordError
-from .shard import GroupShard
+from .shard import Shard, UnreadableRecordError
 
 __all__ = ["Loader"]
 
@@ -32,7 +31,7 @@ class Loader:
 
     __slots__ = ("_latest", "_shard", "next_offset")
 
-    def __init__(self, shard: GroupShard, start_offset: int) -> None:
+    def __init__(self, shard: Shard, start_offset: int) -> None:
         self._shard = shard
         #: Plain records not replayed yet: key -> (offset, value), in the order of their offsets.
         self._latest: dict[bytes, tuple[int, bytes | None]] = {}
@@ -53,7 +52,7 @@ class Loader:
                 if header.is_control:
                     self._replay_control(key, header.producer_id)
                 elif key is None:
-                    raise UnreadableRecordError(f"the record at offset {offset} of __consumer_offsets has no key")
+                    raise UnreadableRecordError(f"the record at offset {offset} has no key")
                 elif plain:
                     latest.pop(key, None)
                     latest[key] = (offset, value)

@@ -7,14 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ottla.coordinator import GroupCoordinatorConfig, GroupShard, StoredRecord
-from ottla.coordinator.loading import Loader
-from ottla.coordinator.records import (
+from ottla.coordinator.groups.records import (
     OffsetAndMetadata,
-    UnreadableRecordError,
     group_tombstone,
     offset_commit_record,
     offset_tombstone,
 )
+from ottla.coordinator.loading import Loader
+from ottla.coordinator.shard import UnreadableRecordError
 from ottla.protocol.apis.offset_fetch import OffsetFetchRequestGroup, OffsetFetchRequestTopics
 from ottla.protocol.stored.consumer_offsets import ConsumerGroupMetadataKey, ConsumerGroupMetadataValue
 from ottla.protocol.stored.coordinator_records import encode_key, encode_value

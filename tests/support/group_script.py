@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ottla.coordinator import GroupCoordinatorConfig, StoredRecord
-from ottla.coordinator.records import GroupKey, OffsetKey, parse_group_metadata, parse_key, parse_offset_commit
+from ottla.coordinator.groups.records import GroupKey, OffsetKey, parse_group_metadata, parse_key, parse_offset_commit
 from ottla.protocol.apis.heartbeat import HeartbeatResponse
 from ottla.protocol.apis.join_group import JoinGroupResponse
 from ottla.protocol.apis.leave_group import LeaveGroupResponse

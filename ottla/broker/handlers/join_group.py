@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from ...protocol.apis.join_group import JoinGroupRequest, JoinGroupResponse
 from ...protocol.errors import KafkaError
+from ..coordinators.service import mapped
 from ..dispatch import Context, handler
-from ..group_coordinator import mapped
 from ..purgatory import Deferred
 
 #: From this version "no protocol" is null; before, it is the empty string.

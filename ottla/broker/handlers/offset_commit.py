@@ -18,8 +18,8 @@ from ...protocol.apis.offset_commit import (
     OffsetCommitResponseTopic,
 )
 from ...protocol.errors import ErrorCode, KafkaError
+from ..coordinators.service import mapped
 from ..dispatch import Context, handler
-from ..group_coordinator import mapped
 
 _TOPIC_IDS_SINCE = 10
 

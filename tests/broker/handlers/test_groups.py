@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from ottla.coordinator import Timer
-from ottla.coordinator.rebalance import heartbeat_key
+from ottla.coordinator.groups.rebalance import heartbeat_key
 from ottla.protocol.apis.delete_groups import DeleteGroupsRequest
 from ottla.protocol.apis.delete_topics import DeleteTopicsRequest
 from ottla.protocol.apis.describe_groups import DescribeGroupsRequest
@@ -351,7 +351,7 @@ async def test_a_member_that_falls_silent_is_removed(broker: RunningBroker, clie
     await client.call(FindCoordinatorRequest(key="g"), 0)
     joined = await join(client)
     groups = broker.broker.groups
-    host = groups._hosts[groups.partition_of("g")]
+    host = groups.host("g")
     host._deadlines.apply([Timer(heartbeat_key("g", joined.member_id), -1)], host._now_ms())
     host._on_timer()
     heartbeat = HeartbeatRequest(group_id="g", generation_id=1, member_id=joined.member_id)
@@ -362,7 +362,7 @@ async def test_a_loop_that_was_held_up_reads_before_it_judges(broker: RunningBro
     await client.call(FindCoordinatorRequest(key="g"), 0)
     joined = await join(client)
     groups = broker.broker.groups
-    host = groups._hosts[groups.partition_of("g")]
+    host = groups.host("g")
     host._timer_ms -= 60_000
     host._deadlines.apply([Timer(heartbeat_key("g", joined.member_id), -30_000)], host._now_ms())
     host._on_timer()
@@ -375,7 +375,7 @@ async def test_a_failed_append_sends_clients_away_and_loads_again(broker: Runnin
     """After an append that failed the state may be ahead of the log, so it is read anew."""
     await client.call(committing(9), 9)
     groups = broker.broker.groups
-    partition = groups._hosts[groups.partition_of("g")].partition
+    partition = groups.host("g").partition
     isr, partition.isr = partition.isr, ()
     answer = await client.call(committing(9, offset=6), 9)
     assert answer.topics[0].partitions[0].error_code == ErrorCode.COORDINATOR_NOT_AVAILABLE

@@ -18,11 +18,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
+from ..shard import NO_PRODUCER_ID
 from .records import OffsetAndMetadata, OffsetKey
 
 __all__ = ["OffsetStore", "Offsets"]
-
-NO_PRODUCER_ID = -1
 
 
 class Offsets:

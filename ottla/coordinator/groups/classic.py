@@ -7,16 +7,17 @@ Heartbeat and LeaveGroup directly. Behaviour and error codes are those of Kafka 
 
 from __future__ import annotations
 
-from ..protocol.apis.heartbeat import HeartbeatRequest, HeartbeatResponse
-from ..protocol.apis.join_group import JoinGroupRequest, JoinGroupResponse
-from ..protocol.apis.leave_group import LeaveGroupRequest, LeaveGroupResponse, MemberIdentity, MemberResponse
-from ..protocol.apis.sync_group import SyncGroupRequest, SyncGroupResponse
-from ..protocol.errors import ErrorCode, KafkaError
-from ..protocol.stored.consumer_offsets import GroupMetadataValue
+from ...protocol.apis.heartbeat import HeartbeatRequest, HeartbeatResponse
+from ...protocol.apis.join_group import JoinGroupRequest, JoinGroupResponse
+from ...protocol.apis.leave_group import LeaveGroupRequest, LeaveGroupResponse, MemberIdentity, MemberResponse
+from ...protocol.apis.sync_group import SyncGroupRequest, SyncGroupResponse
+from ...protocol.errors import ErrorCode, KafkaError
+from ...protocol.stored.consumer_offsets import GroupMetadataValue
+from ..decision import Completion, Decision, Reply, RequestContext, Ticket, Timer
+from ..shard import append_error
 from . import rebalance
 from .classic_group import ClassicGroup, ClassicMember, GroupState, Protocols
 from .config import NEW_MEMBER_JOIN_TIMEOUT_MS, PENDING_MEMBERS_MAX, GroupCoordinatorConfig
-from .decision import Completion, Decision, Reply, RequestContext, Ticket, Timer
 from .records import group_metadata_record
 
 __all__ = ["Classic", "GroupCreated", "StaticMemberReplaced"]
@@ -238,7 +239,7 @@ class Classic:
             decision.timers.append(Timer(rebalance.heartbeat_key(group.group_id, done.member_id), None))
             rebalance.restart_heartbeat(group.group_id, member, decision)
             response = rebalance.join_response(group, "", with_members=False)
-            response.error_code = rebalance.append_error(error)
+            response.error_code = append_error(error)
         if ticket is not None:
             decision.replies.append(Reply(ticket, response))
         return decision
@@ -252,7 +253,7 @@ class Classic:
         del self._groups[done.group_id]
         group.state = GroupState.DEAD
         for member_id, ticket in group.joins.items():
-            _refuse_join(decision, ticket, member_id, rebalance.append_error(error))
+            _refuse_join(decision, ticket, member_id, append_error(error))
         for member_id in (*group.members, *group.pending_members):
             decision.timers.append(Timer(rebalance.heartbeat_key(group.group_id, member_id), None))
         decision.timers.append(Timer(rebalance.join_key(group.group_id), None))

@@ -24,12 +24,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 
-from ..protocol import codec
-from ..protocol.apis.join_group import JoinGroupResponseMember
-from ..protocol.consumer_protocol import ConsumerProtocolSubscription
-from ..protocol.errors import ErrorCode, KafkaError, RemoteProtocolError
-from ..protocol.stored.consumer_offsets import GroupMetadataValue, MemberMetadata
-from .decision import Ticket
+from ...protocol import codec
+from ...protocol.apis.join_group import JoinGroupResponseMember
+from ...protocol.consumer_protocol import ConsumerProtocolSubscription
+from ...protocol.errors import ErrorCode, KafkaError, RemoteProtocolError
+from ...protocol.stored.consumer_offsets import GroupMetadataValue, MemberMetadata
+from ..decision import Ticket
 
 __all__ = ["CONSUMER_PROTOCOL_TYPE", "ClassicGroup", "ClassicMember", "GroupState", "Protocols"]
 

@@ -1,4 +1,4 @@
-"""One partition of `__consumer_offsets` that this broker leads: the log, the clock and the waiters of a `GroupShard`.
+"""One partition of an internal topic that this broker leads: the log, the clock and the waiters of a `Shard`.
 
 How it works
 ------------
@@ -20,24 +20,24 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
-from ..coordinator import Decision, GroupCoordinatorConfig, GroupShard, StoredRecord
-from ..coordinator.deadlines import Deadlines
-from ..coordinator.loading import Loader
-from ..coordinator.rebalance import append_error
-from ..log.incoming import Origin
-from ..protocol.errors import ErrorCode, KafkaError
-from ..records.batch import HEADER_SIZE, Record, build_batch
-from ..records.compression import Compression
-from .partition import ACKS_ALL
-from .purgatory import Deferred
+from ...coordinator import Decision, Shard, StoredRecord
+from ...coordinator.deadlines import Deadlines
+from ...coordinator.loading import Loader
+from ...coordinator.shard import append_error
+from ...log.incoming import Origin
+from ...protocol.errors import ErrorCode, KafkaError
+from ...records.batch import HEADER_SIZE, Record, build_batch
+from ...records.compression import Compression
+from ..partition import ACKS_ALL
+from ..purgatory import Deferred
 
 if TYPE_CHECKING:
-    from .partition import Partition
-    from .server import Broker
+    from ..partition import Partition
+    from ..server import Broker
 
-log = logging.getLogger("ottla.broker.groups")
+log = logging.getLogger("ottla.broker.coordinators")
 
 #: The loop serves others between pieces; a quarter of a mebibyte of single commits is some 25 ms of work.
 LOAD_PIECE_BYTES_MAX = 256 * 1024
@@ -49,26 +49,41 @@ HELD_UP_S = 1.0
 CATCH_UP_S = 0.1
 
 
-class GroupShardHost:
+ShardT = TypeVar("ShardT", bound=Shard)
+
+
+class HostConfig(NamedTuple):
+    """How the partitions of one internal topic are written and read."""
+
+    compression: Compression
+    #: How long records wait for others to share their batch.
+    linger_s: float
+    #: After this long, who waits for an append is told that it is unknown whether it took effect.
+    timeout_s: float
+    load_piece_bytes: int
+
+
+class ShardHost(Generic[ShardT]):
     """The shard of one partition, running."""
 
     __slots__ = (
-        "_answers", "_batch", "_batch_bytes", "_broker", "_closed", "_compression", "_deadlines", "_linger_s", "_loop",
-        "_next_offset", "_on_broken", "_timeout_s", "_timer", "_timer_ms", "index", "loading", "partition", "shard",
+        "_answers", "_batch", "_batch_bytes", "_broker", "_closed", "_config", "_deadlines", "_loop",
+        "_next_offset", "_on_broken", "_timer", "_timer_ms", "index", "loading", "partition", "shard",
     )  # fmt: skip
 
     def __init__(
         self,
         broker: Broker,
         partition: Partition,
-        config: GroupCoordinatorConfig,
-        on_broken: Callable[[GroupShardHost], None],
+        shard: ShardT,
+        config: HostConfig,
+        on_broken: Callable[[ShardHost[ShardT]], None],
     ) -> None:
         self._broker = broker
         self._loop = asyncio.get_running_loop()
         self.partition = partition
         self.index = partition.index
-        self.shard = GroupShard(config)
+        self.shard = shard
         #: Until the log has been replayed, requests are answered with COORDINATOR_LOAD_IN_PROGRESS.
         self.loading = True
         self._closed = False
@@ -81,9 +96,7 @@ class GroupShardHost:
         #: Whose records are in the batch, with the answer they wait for.
         self._answers: list[tuple[Decision, Deferred]] = []
         self._next_offset = 0
-        self._compression = Compression(broker.config.integer("offsets.topic.compression.codec"))
-        self._linger_s = max(broker.config.integer("group.coordinator.append.linger.ms"), 0) / 1000
-        self._timeout_s = broker.config.integer("offsets.commit.timeout.ms") / 1000
+        self._config = config
 
     # ── loading and leaving ─────────────────────────────────────────────────────────────────────────────────────
 
@@ -91,7 +104,7 @@ class GroupShardHost:
         """Replay the log, a piece per turn of the loop."""
         started = self._loop.time()
         log_ = self.partition.log
-        piece_bytes = min(self._broker.config.integer("offsets.load.buffer.size"), LOAD_PIECE_BYTES_MAX)
+        piece_bytes = min(self._config.load_piece_bytes, LOAD_PIECE_BYTES_MAX)
         loader = Loader(self.shard, log_.log_start_offset)
         while loader.next_offset < log_.log_end_offset and not self._closed:
             offset = loader.next_offset
@@ -179,8 +192,8 @@ class GroupShardHost:
             self.shard.replay(record, self._next_offset, now_ms)
             self._next_offset += 1
         if not self._batch:
-            if self._linger_s:
-                self._loop.call_later(self._linger_s, self.flush)
+            if self._config.linger_s:
+                self._loop.call_later(self._config.linger_s, self.flush)
             else:
                 self._loop.call_soon(self.flush)
         self._batch += decision.records
@@ -196,7 +209,7 @@ class GroupShardHost:
         now_ms = self._broker.clock.now_ms()
         data = build_batch(
             [Record(number, now_ms, key, value) for number, (key, value) in enumerate(batch)],
-            compression=self._compression,
+            compression=self._config.compression,
         )
         try:
             self.partition.append_as_leader(data, ACKS_ALL, now_ms, Origin.COORDINATOR)
@@ -208,7 +221,7 @@ class GroupShardHost:
         if end_offset <= self.partition.high_watermark:
             self._on_committed(answers, ErrorCode.NONE)
             return
-        timer = self._loop.call_later(self._timeout_s, self._on_timeout, answers)
+        timer = self._loop.call_later(self._config.timeout_s, self._on_timeout, answers)
 
         def on_committed(error: ErrorCode) -> None:
             timer.cancel()

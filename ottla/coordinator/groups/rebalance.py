@@ -16,34 +16,23 @@ records in the decision. The rules are those of Kafka's GroupMetadataManager:
 
 from __future__ import annotations
 
-from ..protocol.apis.join_group import JoinGroupResponse
-from ..protocol.apis.sync_group import SyncGroupResponse
-from ..protocol.errors import ErrorCode
+from ...protocol.apis.join_group import JoinGroupResponse
+from ...protocol.apis.sync_group import SyncGroupResponse
+from ...protocol.errors import ErrorCode
+from ..decision import Completion, Decision, Reply, Timer, TimerKey
+from ..shard import append_error
 from .classic_group import ClassicGroup, ClassicMember, GroupState
 from .config import GroupCoordinatorConfig
-from .decision import Completion, Decision, Reply, Timer, TimerKey
 from .records import group_metadata_record
 
 __all__ = [
-    "AssignmentStored", "append_error", "assignment_stored", "complete_join", "heartbeat_key", "join_key",
+    "AssignmentStored", "assignment_stored", "complete_join", "heartbeat_key", "join_key",
     "join_response",
     "join_time_over", "maybe_complete_join", "maybe_prepare", "prepare", "remove_member", "restart_heartbeat",
     "session_over", "sync_key", "sync_time_over",
 ]  # fmt: skip
 
 _REBALANCE_ALLOWED = (GroupState.STABLE, GroupState.COMPLETING_REBALANCE, GroupState.EMPTY)
-#: How the failure of an append is told to members (Kafka's appendGroupMetadataErrorToResponseError).
-_APPEND_ERRORS = {
-    ErrorCode.UNKNOWN_TOPIC_OR_PARTITION: ErrorCode.COORDINATOR_NOT_AVAILABLE,
-    ErrorCode.NOT_ENOUGH_REPLICAS: ErrorCode.COORDINATOR_NOT_AVAILABLE,
-    ErrorCode.NOT_ENOUGH_REPLICAS_AFTER_APPEND: ErrorCode.COORDINATOR_NOT_AVAILABLE,
-    ErrorCode.REQUEST_TIMED_OUT: ErrorCode.COORDINATOR_NOT_AVAILABLE,
-    ErrorCode.NOT_LEADER_OR_FOLLOWER: ErrorCode.NOT_COORDINATOR,
-    ErrorCode.KAFKA_STORAGE_ERROR: ErrorCode.NOT_COORDINATOR,
-    ErrorCode.MESSAGE_TOO_LARGE: ErrorCode.UNKNOWN_SERVER_ERROR,
-    ErrorCode.RECORD_LIST_TOO_LARGE: ErrorCode.UNKNOWN_SERVER_ERROR,
-    ErrorCode.INVALID_FETCH_SIZE: ErrorCode.UNKNOWN_SERVER_ERROR,
-}
 
 
 class AssignmentStored(Completion):
@@ -71,11 +60,6 @@ def join_key(group_id: str) -> TimerKey:
 def sync_key(group_id: str) -> TimerKey:
     """Name the timer that ends the syncing phase."""
     return ("sync", group_id)
-
-
-def append_error(error: ErrorCode) -> ErrorCode:
-    """Translate why an append failed into what a member is told."""
-    return _APPEND_ERRORS.get(error, error)
 
 
 def restart_heartbeat(group_id: str, member: ClassicMember, decision: Decision) -> None:

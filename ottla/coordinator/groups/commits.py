@@ -6,31 +6,31 @@ stand in the requests that arrive here. Behaviour is that of Kafka 4.2's OffsetM
 
 from __future__ import annotations
 
-from ..protocol.apis.offset_commit import (
+from ...protocol.apis.offset_commit import (
     OffsetCommitRequest,
     OffsetCommitRequestPartition,
     OffsetCommitResponse,
     OffsetCommitResponsePartition,
     OffsetCommitResponseTopic,
 )
-from ..protocol.apis.offset_delete import (
+from ...protocol.apis.offset_delete import (
     OffsetDeleteRequest,
     OffsetDeleteResponse,
     OffsetDeleteResponsePartition,
     OffsetDeleteResponseTopic,
 )
-from ..protocol.apis.offset_fetch import (
+from ...protocol.apis.offset_fetch import (
     OffsetFetchRequestGroup,
     OffsetFetchResponseGroup,
     OffsetFetchResponsePartitions,
     OffsetFetchResponseTopics,
 )
-from ..protocol.errors import ErrorCode, KafkaError
-from ..protocol.schema import ZERO_UUID
+from ...protocol.errors import ErrorCode, KafkaError
+from ...protocol.schema import ZERO_UUID
+from ..decision import Decision, RequestContext
 from . import rebalance
 from .classic_group import ClassicGroup, GroupState
 from .config import GroupCoordinatorConfig
-from .decision import Decision, RequestContext
 from .offsets import OffsetStore
 from .records import OffsetAndMetadata, OffsetKey, offset_commit_record, offset_tombstone
 

@@ -20,9 +20,9 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import NamedTuple
 
-from ..protocol.errors import RemoteProtocolError
-from ..protocol.schema import ZERO_UUID, Data
-from ..protocol.stored.consumer_offsets import (
+from ...protocol.errors import RemoteProtocolError
+from ...protocol.schema import ZERO_UUID, Data
+from ...protocol.stored.consumer_offsets import (
     RECORDS,
     GroupMetadataKey,
     GroupMetadataValue,
@@ -31,23 +31,20 @@ from ..protocol.stored.consumer_offsets import (
     OffsetCommitKey,
     OffsetCommitValue,
 )
-from ..protocol.stored.coordinator_records import UnknownRecordError, encode_key, encode_value
-from .decision import StoredRecord
+from ...protocol.stored.coordinator_records import UnknownRecordError, encode_key, encode_value
+from ..decision import StoredRecord
+from ..shard import UnreadableRecordError
 
 __all__ = [
-    "ForeignKey", "GroupKey", "OffsetAndMetadata", "OffsetKey", "UnreadableRecordError", "group_metadata_record",
-    "group_tombstone", "java_string_hash", "offset_commit_record", "offset_tombstone", "parse_group_metadata",
-    "parse_key", "parse_offset_commit", "partition_for",
+    "ForeignKey", "GroupKey", "OffsetAndMetadata", "OffsetKey", "group_metadata_record",
+    "group_tombstone", "offset_commit_record", "offset_tombstone", "parse_group_metadata",
+    "parse_key", "parse_offset_commit",
 ]  # fmt: skip
 
 GROUP_METADATA_VALUE_VERSION = 3
 OFFSET_COMMIT_VALUE_VERSION = 4
 #: The last version whose value has `expire_timestamp`.
 OFFSET_COMMIT_VALUE_VERSION_WITH_EXPIRY = 1
-
-
-class UnreadableRecordError(Exception):
-    """A record of a known type whose bytes are not what that type says."""
 
 
 class OffsetKey(NamedTuple):
@@ -83,22 +80,6 @@ class OffsetAndMetadata(NamedTuple):
     topic_id: bytes = ZERO_UUID
     #: Where the record lies in the partition; orders commits inside and outside of transactions.
     record_offset: int = -1
-
-
-def java_string_hash(text: str) -> int:
-    """Compute `String.hashCode` of Java: over UTF-16 units, as a signed 32-bit number."""
-    value = 0
-    units = text.encode("utf-16-be", "surrogatepass")
-    for high, low in zip(units[::2], units[1::2], strict=True):
-        value = (31 * value + (high << 8 | low)) & 0xFFFFFFFF
-    return value - 0x100000000 if value & 0x80000000 else value
-
-
-def partition_for(group_id: str, partition_count: int) -> int:
-    """Find the partition of `__consumer_offsets` that holds a group, as every Kafka broker does."""
-    hashed = java_string_hash(group_id)
-    # Kafka's Utils.abs: the one value without a positive counterpart becomes 0.
-    return (0 if hashed == -(2**31) else abs(hashed)) % partition_count
 
 
 @lru_cache(maxsize=8192)  # A group commits the same few partitions again and again.

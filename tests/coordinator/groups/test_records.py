@@ -6,22 +6,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ottla.coordinator.records import (
+from ottla.coordinator.groups.records import (
     ForeignKey,
     GroupKey,
     OffsetAndMetadata,
     OffsetKey,
-    UnreadableRecordError,
     group_metadata_record,
     group_tombstone,
-    java_string_hash,
     offset_commit_record,
     offset_tombstone,
     parse_group_metadata,
     parse_key,
     parse_offset_commit,
-    partition_for,
 )
+from ottla.coordinator.shard import UnreadableRecordError, java_string_hash, partition_for
 from ottla.protocol.stored.consumer_offsets import (
     ConsumerGroupMetadataKey,
     GroupMetadataValue,

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from ottla.coordinator import GroupCoordinatorConfig, GroupShard
-from ottla.coordinator.classic_group import ClassicGroup, GroupState
+from ottla.coordinator.groups.classic_group import ClassicGroup, GroupState
 from ottla.protocol.apis.join_group import JoinGroupResponse
 from ottla.protocol.apis.sync_group import SyncGroupResponse
 from ottla.protocol.errors import ErrorCode

@@ -1,0 +1,160 @@
+"""The group coordinator of this broker: every kind of group, in `__consumer_offsets`.
+
+Methods return a response, or a `Deferred` that resolves to it or to a `KafkaError`. They raise `KafkaError` where
+the group cannot be served at all (`service`).
+"""
+
+from __future__ import annotations
+
+import uuid
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from ...coordinator import GroupCoordinatorConfig, GroupShard, RequestContext
+from ...protocol.apis.describe_groups import DescribedGroup
+from ...protocol.apis.heartbeat import HeartbeatRequest
+from ...protocol.apis.join_group import JoinGroupRequest
+from ...protocol.apis.leave_group import LeaveGroupRequest
+from ...protocol.apis.list_groups import ListedGroup
+from ...protocol.apis.offset_commit import OffsetCommitRequest
+from ...protocol.apis.offset_delete import OffsetDeleteRequest
+from ...protocol.apis.offset_fetch import OffsetFetchRequestGroup, OffsetFetchResponseGroup
+from ...protocol.apis.sync_group import SyncGroupRequest
+from ...protocol.errors import ErrorCode
+from ...records.compression import Compression
+from ..purgatory import Deferred
+from ..topic_names import GROUP_METADATA
+from .service import CoordinatorService, settled
+from .shard_host import HostConfig
+
+if TYPE_CHECKING:
+    from ...metadata.image import MetadataImage
+    from ..config import BrokerConfig
+    from ..dispatch import Context
+    from ..partition import Partition
+    from ..server import Broker
+
+
+def coordinator_config(config: BrokerConfig) -> GroupCoordinatorConfig:
+    """Take what the coordinator needs out of the broker's configuration."""
+    return GroupCoordinatorConfig(
+        group_min_session_timeout_ms=config.integer("group.min.session.timeout.ms"),
+        group_max_session_timeout_ms=config.integer("group.max.session.timeout.ms"),
+        group_initial_rebalance_delay_ms=config.integer("group.initial.rebalance.delay.ms"),
+        group_max_size=config.integer("group.max.size"),
+        offset_metadata_max_bytes=config.integer("offset.metadata.max.bytes"),
+        offsets_retention_ms=config.integer("offsets.retention.minutes") * 60_000,
+    )
+
+
+def host_config(config: BrokerConfig) -> HostConfig:
+    """How `__consumer_offsets` is written and read."""
+    return HostConfig(
+        compression=Compression(config.integer("offsets.topic.compression.codec")),
+        linger_s=max(config.integer("group.coordinator.append.linger.ms"), 0) / 1000,
+        timeout_s=config.integer("offsets.commit.timeout.ms") / 1000,
+        load_piece_bytes=config.integer("offsets.load.buffer.size"),
+    )
+
+
+class GroupCoordinatorService(CoordinatorService[GroupShard]):
+    """All groups whose partitions this broker leads."""
+
+    TOPIC = GROUP_METADATA
+    PARTITIONS_KEY = "offsets.topic.num.partitions"
+    CLEAN_UP_KEY = "offsets.retention.check.interval.ms"
+
+    def __init__(self, broker: Broker) -> None:
+        super().__init__(broker, host_config(broker.config))
+        self._config = coordinator_config(broker.config)
+
+    def make_shard(self, partition: Partition) -> GroupShard:
+        """Make an empty shard."""
+        return GroupShard(self._config)
+
+    def apply(self, old: MetadataImage, image: MetadataImage) -> None:
+        """Follow the metadata: leadership of our topic, and topics that are gone with the offsets committed for them."""
+        super().apply(old, image)
+        if self._stopped or old.topics is image.topics:
+            return
+        deleted = []
+        for gone in old.topics:
+            replacement = image.topics.get(gone.name)
+            if replacement is None or replacement.id != gone.id:
+                deleted.append((gone.name, gone.id))
+        if deleted:
+            for host in self.loaded():
+                host.carry_out(host.shard.topics_deleted(deleted))
+
+    # ── members ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def join(self, context: Context, request: JoinGroupRequest) -> Deferred:
+        """JoinGroup."""
+        host, ticket = self.host(request.group_id), Deferred()
+        now_ms = self._broker.clock.now_ms()
+        host.carry_out(host.shard.join(request, request_context(context), ticket, str(uuid.uuid4()), now_ms))
+        return ticket
+
+    def sync(self, request: SyncGroupRequest) -> Deferred:
+        """SyncGroup."""
+        host, ticket = self.host(request.group_id), Deferred()
+        host.carry_out(host.shard.sync(request, ticket))
+        return ticket
+
+    def heartbeat(self, request: HeartbeatRequest) -> Any:
+        """Heartbeat."""
+        host = self.host(request.group_id)
+        return host.carry_out(host.shard.heartbeat(request))
+
+    def leave(self, context: Context, request: LeaveGroupRequest) -> Any:
+        """LeaveGroup."""
+        host = self.host(request.group_id)
+        return host.carry_out(host.shard.leave(request, request_context(context), self._broker.clock.now_ms()))
+
+    # ── offsets ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def commit_offsets(self, context: Context, request: OffsetCommitRequest) -> Any:
+        """OffsetCommit."""
+        host = self.host(request.group_id)
+        now_ms = self._broker.clock.now_ms()
+        return host.carry_out(host.shard.commit_offsets(request, request_context(context), now_ms))
+
+    async def fetch_offsets(
+        self, request: OffsetFetchRequestGroup, *, require_stable: bool
+    ) -> OffsetFetchResponseGroup:
+        """OffsetFetch of one group."""
+        host = self.host(request.group_id)
+        response = host.when_settled(lambda: host.shard.fetch_offsets(request, require_stable=require_stable))
+        found: OffsetFetchResponseGroup = await settled(response)
+        return found
+
+    def delete_offsets(self, request: OffsetDeleteRequest) -> Any:
+        """OffsetDelete."""
+        host = self.host(request.group_id)
+        return host.carry_out(host.shard.delete_offsets(request))
+
+    # ── administrators ──────────────────────────────────────────────────────────────────────────────────────────
+
+    async def describe(self, group_id: str, api_version: int) -> DescribedGroup:
+        """DescribeGroups of one group."""
+        host = self.host(group_id)
+        found: DescribedGroup = await settled(host.when_settled(lambda: host.shard.describe(group_id, api_version)))
+        return found
+
+    async def list_groups(self, states: list[str], types: list[str]) -> list[ListedGroup]:
+        """ListGroups, of all partitions we lead."""
+        groups: list[ListedGroup] = []
+        for host in self.all_hosts():
+            groups += await settled(host.when_settled(partial(host.shard.list_groups, states, types)))
+        return groups
+
+    async def delete_group(self, group_id: str) -> ErrorCode:
+        """DeleteGroups of one group."""
+        host = self.host(group_id)
+        error: ErrorCode = await settled(host.carry_out(host.shard.delete_group(group_id)))
+        return error
+
+
+def request_context(context: Context) -> RequestContext:
+    """Say who asks, as groups remember it; Kafka writes an address with a slash before it."""
+    return RequestContext(context.version, context.client_id or "", f"/{context.connection.peer_host}")

@@ -1,0 +1,1 @@
+"""`__consumer_offsets`: groups of every kind and the offsets they commit."""
