@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
@@ -52,7 +53,7 @@ def mapped(result: Any, transform: Callable[[Any], ResultT]) -> ResultT | Deferr
     return later
 
 
-class CoordinatorService(Generic[ShardT]):
+class CoordinatorService(ABC, Generic[ShardT]):
     """The shards of one internal topic whose partitions this broker leads."""
 
     #: The internal topic, the config with its partition count, and the one with the interval of `Shard.clean_up`.
@@ -69,9 +70,9 @@ class CoordinatorService(Generic[ShardT]):
         self._cleaner: asyncio.TimerHandle | None = None
         self._stopped = False
 
+    @abstractmethod
     def make_shard(self, partition: Partition) -> ShardT:
         """Make the empty machine of one partition."""
-        raise NotImplementedError
 
     # ── life ────────────────────────────────────────────────────────────────────────────────────────────────────
 
