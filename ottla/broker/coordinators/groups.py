@@ -70,12 +70,20 @@ class GroupCoordinatorService(CoordinatorService[GroupShard]):
 
     def make_shard(self, partition: Partition) -> GroupShard:
         """Make an empty shard."""
-        return GroupShard(self._config)
+        shard = GroupShard(self._config)
+        shard.image_changed(self._broker.image, self._broker.clock.now_ms())
+        return shard
 
     def apply(self, old: MetadataImage, image: MetadataImage) -> None:
         """Follow the metadata: leadership of our topic, and topics that are gone with the offsets committed for them."""
         super().apply(old, image)
-        if self._stopped or old.topics is image.topics:
+        if self._stopped:
+            return
+        now_ms = self._broker.clock.now_ms()
+        for host in self.every():
+            for decision in host.shard.image_changed(image, now_ms):
+                host.carry_out(decision)
+        if old.topics is image.topics:
             return
         deleted = []
         for gone in old.topics:

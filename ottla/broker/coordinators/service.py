@@ -200,6 +200,10 @@ class CoordinatorService(ABC, Generic[ShardT]):
         """Iterate over the hosts that can answer; ones that come or go meanwhile do no harm."""
         return iter([host for host in self._hosts.values() if not host.loading])
 
+    def every(self) -> list[ShardHost[ShardT]]:
+        """Return every host, also those that are being loaded."""
+        return list(self._hosts.values())
+
     def all_hosts(self) -> list[ShardHost[ShardT]]:
         """Return every host; raises COORDINATOR_LOAD_IN_PROGRESS while one cannot answer."""
         hosts = list(self._hosts.values())

@@ -12,12 +12,13 @@ from ...protocol.apis.join_group import JoinGroupRequest, JoinGroupResponse
 from ...protocol.apis.leave_group import LeaveGroupRequest, LeaveGroupResponse, MemberIdentity, MemberResponse
 from ...protocol.apis.sync_group import SyncGroupRequest, SyncGroupResponse
 from ...protocol.errors import ErrorCode, KafkaError
-from ...protocol.stored.consumer_offsets import GroupMetadataValue
-from ..decision import Completion, Decision, Reply, RequestContext, Ticket, Timer
+from ...protocol.stored.consumer_offsets import GroupMetadataKey, GroupMetadataValue
+from ..decision import Completion, Decision, Reply, RequestContext, Ticket, Timer, TimerKey
 from ..shard import append_error
 from . import rebalance
 from .classic_group import ClassicGroup, ClassicMember, GroupState, Protocols
-from .config import NEW_MEMBER_JOIN_TIMEOUT_MS, PENDING_MEMBERS_MAX, GroupCoordinatorConfig
+from .config import NEW_MEMBER_JOIN_TIMEOUT_MS, PENDING_MEMBERS_MAX
+from .kind import GroupKind, ShardState
 from .records import group_metadata_record
 
 __all__ = ["Classic", "GroupCreated", "StaticMemberReplaced"]
@@ -58,14 +59,84 @@ class StaticMemberReplaced(Completion):
         self.old_session_timeout_ms = member.session_timeout_ms
 
 
-class Classic:
+class Classic(GroupKind):
     """The classic groups of one partition of `__consumer_offsets`."""
 
-    __slots__ = ("_config", "_groups")
+    __slots__ = ("_config",)
 
-    def __init__(self, groups: dict[str, ClassicGroup], config: GroupCoordinatorConfig) -> None:
-        self._groups = groups
-        self._config = config
+    RECORD_TYPES = frozenset({GroupMetadataKey.API_KEY})
+    TIMERS = frozenset({"heartbeat", "join", "sync"})
+    COMPLETIONS = (rebalance.AssignmentStored, StaticMemberReplaced, GroupCreated)
+
+    def __init__(self, state: ShardState) -> None:
+        super().__init__(state)
+        self._config = state.config
+
+    def _find(self, group_id: str) -> ClassicGroup | None:
+        return self.state.find(group_id, ClassicGroup)
+
+    # -- the kind ----------------------------------------------------------------------------------------------
+
+    def replay(self, key: GroupMetadataKey, value: GroupMetadataValue | None, now_ms: int) -> None:
+        """Apply the record of a group; while it is live, that only confirms what events have made of it."""
+        live = self._find(key.group)
+        if value is None:
+            if live is not None:
+                live.state = GroupState.DEAD
+                del self.state.groups[key.group]
+        elif live is None or self.state.loading:
+            self.state.groups[key.group] = ClassicGroup.from_stored(key.group, value)
+        else:
+            live.stored = value
+
+    def _live(self) -> list[ClassicGroup]:
+        return [group for group in self.state.groups.values() if isinstance(group, ClassicGroup)]
+
+    def finish_loading(self, now_ms: int, decision: Decision) -> None:
+        """Take up the groups that were read: every member has its session from now on."""
+        for group in self._live():
+            for member in group.members.values():
+                rebalance.restart_heartbeat(group.group_id, member, decision)
+            if len(group.members) > self._config.group_max_size:
+                reason = f"Freshly-loaded group {group.group_id} is over capacity {self._config.group_max_size}"
+                rebalance.prepare(group, self._config, decision, reason, now_ms)
+
+    def unload(self, decision: Decision) -> None:
+        """Send everybody who waits to look for the coordinator anew."""
+        for group in self._live():
+            group.state = GroupState.DEAD
+            for member_id, ticket in group.joins.items():
+                _refuse_join(decision, ticket, member_id, ErrorCode.NOT_COORDINATOR)
+            for ticket in group.syncs.values():
+                decision.replies.append(Reply(ticket, SyncGroupResponse(error_code=ErrorCode.NOT_COORDINATOR)))
+            group.joins.clear()
+            group.syncs.clear()
+
+    def on_timer(self, key: TimerKey, now_ms: int) -> Decision:
+        """A session, the joining phase or the syncing phase is over."""
+        decision = Decision()
+        kind, group = key[0], self._find(key[1])
+        if group is None:
+            return decision
+        if kind == "heartbeat":
+            rebalance.session_over(group, self._config, decision, key[2], now_ms)
+        elif kind == "join":
+            rebalance.join_time_over(group, self._config, decision, now_ms)
+        else:
+            rebalance.sync_time_over(group, self._config, decision, now_ms)
+        return decision
+
+    def on_appended(self, completion: Completion, error: ErrorCode, now_ms: int) -> Decision:
+        """What a decision stored is committed, or will never be."""
+        if isinstance(completion, rebalance.AssignmentStored):
+            group = self._find(completion.group_id)
+            if group is None:
+                return Decision()
+            return rebalance.assignment_stored(group, self._config, completion, error, now_ms)
+        if isinstance(completion, StaticMemberReplaced):
+            return self.static_member_replaced(completion, error)
+        assert isinstance(completion, GroupCreated)
+        return self.group_created(completion, error)
 
     # -- JoinGroup ---------------------------------------------------------------------------------------------
 
@@ -80,11 +151,11 @@ class Classic:
             return _refuse_join(decision, ticket, member_id, ErrorCode.INVALID_GROUP_ID)
         if not config.group_min_session_timeout_ms <= request.session_timeout_ms <= config.group_max_session_timeout_ms:
             return _refuse_join(decision, ticket, member_id, ErrorCode.INVALID_SESSION_TIMEOUT)
-        group = self._groups.get(group_id)
+        group = self._find(group_id)
         if group is None:
             if member_id:
                 return _refuse_join(decision, ticket, member_id, ErrorCode.UNKNOWN_MEMBER_ID)
-            group = self._groups[group_id] = ClassicGroup(group_id, now_ms)
+            group = self.state.groups[group_id] = ClassicGroup(group_id, now_ms)
             # Kafka persists a group from its first request on, so that its id is taken.
             empty = GroupMetadataValue(protocol=None, leader=None, current_state_timestamp=now_ms)
             decision.records.append(group_metadata_record(group_id, empty))
@@ -219,7 +290,7 @@ class Classic:
     def static_member_replaced(self, done: StaticMemberReplaced, error: ErrorCode) -> Decision:
         """Answer the static member whose new id is stored now; or take everything back if it could not be."""
         decision = Decision()
-        group = self._groups.get(done.group_id)
+        group = self._find(done.group_id)
         member = None if group is None else group.members.get(done.member_id)
         if group is None or member is None:
             return decision
@@ -247,10 +318,10 @@ class Classic:
     def group_created(self, done: GroupCreated, error: ErrorCode) -> Decision:
         """Forget a group whose first record could not be stored."""
         decision = Decision()
-        group = self._groups.get(done.group_id)
+        group = self._find(done.group_id)
         if not error or group is None or group.stored is not None:
             return decision
-        del self._groups[done.group_id]
+        del self.state.groups[done.group_id]
         group.state = GroupState.DEAD
         for member_id, ticket in group.joins.items():
             _refuse_join(decision, ticket, member_id, append_error(error))
@@ -265,7 +336,7 @@ class Classic:
         """Give a member its assignment; take all assignments from the leader."""
         decision = Decision()
         member_id = request.member_id
-        group = self._groups.get(request.group_id)
+        group = self._find(request.group_id)
         error = _check_sync(group, request)
         if group is None or error:
             decision.replies.append(Reply(ticket, SyncGroupResponse(error_code=error)))
@@ -308,7 +379,7 @@ class Classic:
     def heartbeat(self, request: HeartbeatRequest) -> Decision:
         """Note that a member lives; tell it if a rebalance wants it."""
         decision = Decision()
-        group = self._groups.get(request.group_id)
+        group = self._find(request.group_id)
         if not request.group_id:
             error = ErrorCode.INVALID_GROUP_ID
         elif group is None:
@@ -330,7 +401,7 @@ class Classic:
         if not request.group_id:
             decision.response = LeaveGroupResponse(error_code=ErrorCode.INVALID_GROUP_ID)
             return decision
-        group = self._groups.get(request.group_id)
+        group = self._find(request.group_id)
         results = [
             MemberResponse(
                 member_id=member.member_id,

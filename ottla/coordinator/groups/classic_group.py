@@ -20,7 +20,7 @@ This module has the state and the questions one may ask of it; the events that m
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import Enum
 
@@ -29,7 +29,9 @@ from ...protocol.apis.join_group import JoinGroupResponseMember
 from ...protocol.consumer_protocol import ConsumerProtocolSubscription
 from ...protocol.errors import ErrorCode, KafkaError, RemoteProtocolError
 from ...protocol.stored.consumer_offsets import GroupMetadataValue, MemberMetadata
-from ..decision import Ticket
+from ..decision import StoredRecord, Ticket, TimerKey
+from .kind import CommitCheck, Group
+from .records import OffsetAndMetadata, group_tombstone
 
 __all__ = ["CONSUMER_PROTOCOL_TYPE", "ClassicGroup", "ClassicMember", "GroupState", "Protocols"]
 
@@ -70,7 +72,7 @@ class ClassicMember:
         return next(metadata for name, metadata in self.protocols if name == protocol_name)
 
 
-class ClassicGroup:
+class ClassicGroup(Group):
     """One group. Changed through the methods here by `classic`, `rebalance` and `replay`, and by nobody else."""
 
     __slots__ = (
@@ -78,6 +80,8 @@ class ClassicGroup:
         "pending_members", "pending_sync_members", "previous_state", "protocol_name", "protocol_type", "state", "state_timestamp_ms",
         "static_members", "stored", "subscribed_topics", "supported", "syncs",
     )  # fmt: skip
+
+    TYPE = "classic"
 
     def __init__(self, group_id: str, now_ms: int) -> None:
         self.group_id = group_id
@@ -291,28 +295,70 @@ class ClassicGroup:
             raise KafkaError(ErrorCode.UNKNOWN_MEMBER_ID)
 
     def validate_offset_commit(
-        self, member_id: str, group_instance_id: str | None, generation_id: int, *, transactional: bool = False
-    ) -> None:
+        self, member_id: str, group_instance_id: str | None, epoch: int, *, transactional: bool, api_version: int
+    ) -> CommitCheck | None:
         """Check that a commit comes from the present generation, or from outside while the group is empty."""
         if self.state is GroupState.DEAD:
             raise KafkaError(ErrorCode.COORDINATOR_NOT_AVAILABLE)
-        if generation_id < 0 and self.state is GroupState.EMPTY:
-            return
-        if generation_id >= 0 or member_id or group_instance_id is not None:
+        if epoch < 0 and self.state is GroupState.EMPTY:
+            return None
+        if epoch >= 0 or member_id or group_instance_id is not None:
             self.validate_member(member_id, group_instance_id)
-            if generation_id != self.generation_id:
+            if epoch != self.generation_id:
                 raise KafkaError(ErrorCode.ILLEGAL_GENERATION)
         elif not transactional:
             raise KafkaError(ErrorCode.UNKNOWN_MEMBER_ID)
         if not transactional and self.state is GroupState.COMPLETING_REBALANCE:
             raise KafkaError(ErrorCode.REBALANCE_IN_PROGRESS)
+        return None
 
-    def validate_no_members(self, *, allow_consumers: bool = False) -> None:
-        """Check that the group may be deleted, or, for consumers, single offsets of it."""
+    def validate_delete(self) -> None:
+        """Check that nobody is in the group."""
+        self._validate_no_members(allow_consumers=False)
+
+    def validate_offset_delete(self) -> None:
+        """Check that nobody is in the group, or that we can tell what the members read."""
+        self._validate_no_members(allow_consumers=True)
+
+    def _validate_no_members(self, *, allow_consumers: bool) -> None:
         if self.state is GroupState.DEAD:
             raise KafkaError(ErrorCode.GROUP_ID_NOT_FOUND, f"Group {self.group_id} is in dead state.")
         if self.state is not GroupState.EMPTY and not (allow_consumers and self.uses_consumer_protocol()):
             raise KafkaError(ErrorCode.NON_EMPTY_GROUP)
+
+    def offset_age_start(self) -> Callable[[OffsetAndMetadata], int] | None:
+        """Count from when the group became empty; or from each commit, if nobody joins it or its members read other topics."""
+        if self.protocol_type is not None:
+            if self.state is GroupState.EMPTY and self.state_timestamp_ms != -1:
+                since_ms = self.state_timestamp_ms
+                return lambda _: since_ms
+            reads_known = self.uses_consumer_protocol() and self.subscribed_topics is not None
+            if self.state is not GroupState.EMPTY and not (self.state is GroupState.STABLE and reads_known):
+                return None
+        return lambda offset: offset.commit_timestamp_ms
+
+    def is_empty(self) -> bool:
+        """Whether there is no member and none is expected."""
+        return self.state is GroupState.EMPTY and not self.pending_members
+
+    @property
+    def state_name(self) -> str:
+        """The state by the name that ListGroups shows."""
+        return self.state.value
+
+    @property
+    def listed_protocol_type(self) -> str:
+        """The protocol type that ListGroups shows."""
+        return self.protocol_type or ""
+
+    def tombstones(self) -> list[StoredRecord]:
+        """Bury the one record there is."""
+        return [group_tombstone(self.group_id)]
+
+    def timers(self) -> list[TimerKey]:
+        """Name the timers that may be running."""
+        keys: list[TimerKey] = [("join", self.group_id), ("sync", self.group_id)]
+        return keys + [("heartbeat", self.group_id, member_id) for member_id in (*self.members, *self.pending_members)]
 
     def uses_consumer_protocol(self) -> bool:
         """Whether the members are ordinary consumers."""

@@ -30,7 +30,7 @@ from ...protocol.schema import ZERO_UUID
 from ..decision import Decision, RequestContext
 from . import rebalance
 from .classic_group import ClassicGroup, GroupState
-from .config import GroupCoordinatorConfig
+from .kind import CommitCheck, Group, ShardState
 from .offsets import OffsetStore
 from .records import OffsetAndMetadata, OffsetKey, offset_commit_record, offset_tombstone
 
@@ -51,10 +51,10 @@ class Commits:
 
     __slots__ = ("_config", "_groups", "_store")
 
-    def __init__(self, groups: dict[str, ClassicGroup], store: OffsetStore, config: GroupCoordinatorConfig) -> None:
-        self._groups = groups
+    def __init__(self, state: ShardState, store: OffsetStore) -> None:
+        self._groups = state.groups
         self._store = store
-        self._config = config
+        self._config = state.config
 
     # -- OffsetCommit ------------------------------------------------------------------------------------------
 
@@ -64,13 +64,15 @@ class Commits:
         Raises `KafkaError` if the whole commit is refused.
         """
         decision = Decision()
-        self._check_commit(request, context, decision)
+        check = self._check_commit(request, context, decision)
         retention_ms = request.retention_time_ms
         expires_ms = -1 if retention_ms == _DEFAULT_RETENTION else min(now_ms + retention_ms, _NEVER_MS)
         response = OffsetCommitResponse()
         for topic in request.topics:
             results = []
             for partition in topic.partitions:
+                if check is not None:
+                    check(topic.name, topic.topic_id, partition.partition_index)
                 error = ErrorCode.NONE
                 if self._is_too_long(partition):
                     error = ErrorCode.OFFSET_METADATA_TOO_LARGE
@@ -91,19 +93,24 @@ class Commits:
         decision.response = response
         return decision
 
-    def _check_commit(self, request: OffsetCommitRequest, context: RequestContext, decision: Decision) -> None:
+    def _check_commit(
+        self, request: OffsetCommitRequest, context: RequestContext, decision: Decision
+    ) -> CommitCheck | None:
         generation_id, member_id = request.generation_id_or_member_epoch, request.member_id
         group = self._groups.get(request.group_id)
         if group is None:
             if generation_id < 0:
-                return  # The replay of the first offset will make the group.
+                return None  # The replay of the first offset will make the group.
             if context.api_version >= _GROUP_ID_NOT_FOUND_SINCE:
                 raise KafkaError(ErrorCode.GROUP_ID_NOT_FOUND, f"Group {request.group_id} not found.")
             raise KafkaError(ErrorCode.ILLEGAL_GENERATION)
-        group.validate_offset_commit(member_id, request.group_instance_id, generation_id)
-        if group.state in (GroupState.STABLE, GroupState.PREPARING_REBALANCE):
+        check = group.validate_offset_commit(
+            member_id, request.group_instance_id, generation_id, transactional=False, api_version=context.api_version
+        )
+        if isinstance(group, ClassicGroup) and group.state in (GroupState.STABLE, GroupState.PREPARING_REBALANCE):
             # A commit is a sign of life as good as a heartbeat.
             rebalance.restart_heartbeat(group.group_id, group.members[member_id], decision)
+        return check
 
     def _is_too_long(self, partition: OffsetCommitRequestPartition) -> bool:
         text = partition.committed_metadata or ""
@@ -117,8 +124,9 @@ class Commits:
         """Read committed offsets: of the topics asked for, or all of the group's if `topics` is None."""
         group_id = request.group_id
         group = self._groups.get(group_id)
-        exists = group is not None and group.state is not GroupState.DEAD
-        committed = self._store.committed.of_group(group_id) if exists else {}
+        if group is not None:
+            group.validate_offset_fetch(request.member_id, request.member_epoch)
+        committed = self._store.committed.of_group(group_id) if group is not None else {}
         if request.topics is None:
             wanted = [(topic, ZERO_UUID, list(partitions)) for topic, partitions in committed.items()]
         else:
@@ -158,7 +166,7 @@ class Commits:
         group = self._groups.get(request.group_id)
         if group is None:
             raise KafkaError(ErrorCode.GROUP_ID_NOT_FOUND, f"Group {request.group_id} not found.")
-        group.validate_no_members(allow_consumers=True)
+        group.validate_offset_delete()
         decision = Decision()
         response = OffsetDeleteResponse()
         for topic in request.topics:
@@ -182,33 +190,19 @@ class Commits:
         decision.records += [offset_tombstone(*key) for key in self._store.keys_of_topics(topics, ZERO_UUID)]
         return decision
 
-    def expired(self, group: ClassicGroup, now_ms: int) -> tuple[list[OffsetKey], bool]:
-        """Find a group's offsets whose time is over, and whether the group has none besides.
-
-        Time runs from when the group became empty; for a group that nobody joins (a simple one), or for topics
-        that its present members do not read, from each commit.
-        """
-        uses_commit_time = group.protocol_type is None or group.state is not GroupState.EMPTY
-        is_due_in_state = group.protocol_type is None or group.state is GroupState.EMPTY
-        if not is_due_in_state:
-            is_due_in_state = (
-                group.state is GroupState.STABLE
-                and group.uses_consumer_protocol()
-                and group.subscribed_topics is not None
-            )
+    def expired(self, group: Group, now_ms: int) -> tuple[list[OffsetKey], bool]:
+        """Find a group's offsets whose time is over, and whether the group has none besides."""
         if not self._store.committed.of_group(group.group_id):
             return [], not self._store.has_open_transactions(group.group_id)
-        if not is_due_in_state:
+        age_start = group.offset_age_start()
+        if age_start is None:
             return [], False
         retention_ms = self._config.offsets_retention_ms
 
         def is_expired(offset: OffsetAndMetadata) -> bool:
             if offset.expire_timestamp_ms != -1:
                 return now_ms >= offset.expire_timestamp_ms
-            since_ms = offset.commit_timestamp_ms
-            if not uses_commit_time and group.state_timestamp_ms != -1:
-                since_ms = group.state_timestamp_ms
-            return now_ms - since_ms >= retention_ms
+            return now_ms - age_start(offset) >= retention_ms
 
         return self._store.expired_keys(group.group_id, group.is_subscribed, is_expired)
 

@@ -9,8 +9,8 @@ A key begins with an int16 that says what the record is, a value with the int16 
     2      the state of a classic group: generation, protocol, leader, members and their assignments
     3-8, 16   consumer groups (KIP-848)     10-15 share groups (KIP-932)     17-23 streams groups (KIP-1071)
 
-A value of null is a tombstone. Types this broker does not serve yet are kept as they are: `parse` yields them
-as `ForeignKey` with the group they belong to, so that deleting or converting that group can bury them too.
+A value of null is a tombstone. Of types that no kind of group owns (`kind`), the keys are kept, so that deleting or
+converting the group they belong to can bury them too.
 Values are written in the versions of Kafka's `GroupCoordinatorRecordHelpers`: GroupMetadata 3, OffsetCommit 4,
 or 1 where the request set its own retention time.
 """
@@ -36,8 +36,8 @@ from ..decision import StoredRecord
 from ..shard import UnreadableRecordError
 
 __all__ = [
-    "ForeignKey", "GroupKey", "OffsetAndMetadata", "OffsetKey", "group_metadata_record",
-    "group_tombstone", "offset_commit_record", "offset_tombstone", "parse_group_metadata",
+    "GroupKey", "OffsetAndMetadata", "OffsetKey", "group_metadata_record",
+    "group_tombstone", "offset_commit_record", "offset_tombstone", "parse", "parse_group_metadata",
     "parse_key", "parse_offset_commit",
 ]  # fmt: skip
 
@@ -56,13 +56,7 @@ class OffsetKey(NamedTuple):
 
 
 class GroupKey(NamedTuple):
-    """Key of a classic group."""
-
-    group_id: str
-
-
-class ForeignKey(NamedTuple):
-    """Key of a record that belongs to a group of another kind."""
+    """Key of any other record: what it is and the group it belongs to."""
 
     record_type: int
     group_id: str
@@ -115,7 +109,7 @@ def group_tombstone(group_id: str) -> StoredRecord:
     return StoredRecord(encode_key(GroupMetadataKey(group=group_id)), None)
 
 
-def parse_key(key: bytes | None) -> OffsetKey | GroupKey | ForeignKey | None:
+def parse_key(key: bytes | None) -> OffsetKey | GroupKey | None:
     """Read a key; None if it is of a type that no Kafka up to 4.2 writes."""
     if key is None:
         raise UnreadableRecordError("a record of __consumer_offsets without a key")
@@ -128,9 +122,17 @@ def parse_key(key: bytes | None) -> OffsetKey | GroupKey | ForeignKey | None:
     if isinstance(parsed, OffsetCommitKey | LegacyOffsetCommitKey):
         return OffsetKey(parsed.group, parsed.topic, parsed.partition)
     if isinstance(parsed, GroupMetadataKey):
-        return GroupKey(parsed.group)
+        return GroupKey(parsed.API_KEY, parsed.group)
     group_id: str = parsed.group_id  # type: ignore[attr-defined]  # every other key has it
-    return ForeignKey(parsed.API_KEY, group_id)
+    return GroupKey(parsed.API_KEY, group_id)
+
+
+def parse(record: StoredRecord) -> tuple[Data, Data | None]:
+    """Read a record of a known type, key and value."""
+    try:
+        return RECORDS.decode(record.key, record.value)
+    except RemoteProtocolError as error:
+        raise UnreadableRecordError(f"value of key {record.key[:32]!r}: {error}") from error
 
 
 def parse_offset_commit(key: bytes, value: bytes, record_offset: int = -1) -> OffsetAndMetadata:
@@ -153,7 +155,4 @@ def parse_group_metadata(key: bytes, value: bytes) -> GroupMetadataValue:
 
 
 def _parse_value(key: bytes, value: bytes) -> Data | None:
-    try:
-        return RECORDS.decode(key, value)[1]
-    except RemoteProtocolError as error:
-        raise UnreadableRecordError(f"value of key {key[:32]!r}: {error}") from error
+    return parse(StoredRecord(key, value))[1]

@@ -6,47 +6,48 @@ The shell keeps one `GroupShard` per partition it leads and carries out the deci
     join, sync, heartbeat, leave                        requests of members
     commit_offsets, fetch_offsets, delete_offsets       requests about offsets
     describe, list_groups, delete_groups                requests of administrators
-    on_timer, on_appended, clean_up, topics_deleted     events from the shell
+    on_timer, on_appended, clean_up, topics_deleted,    events from the shell
+    image_changed
     unload()                                            leadership is gone, or the log has failed
 
-Invariant: what must survive (`ClassicGroup.stored`, the offsets, the foreign records) changes in `replay` and
+What differs from kind to kind is found in a table of kinds (`kind`).
+
+Invariant: what must survive (`ClassicGroup.stored`, groups of other kinds, the offsets) changes in `replay` and
 `replay_end_marker` only, so that replaying the log into a fresh shard gives the same state.
 """
 
 from __future__ import annotations
 
+from ...metadata.image import MetadataImage
 from ...protocol.apis.describe_groups import DescribedGroup, DescribedGroupMember
 from ...protocol.apis.heartbeat import HeartbeatRequest
-from ...protocol.apis.join_group import JoinGroupRequest, JoinGroupResponse
+from ...protocol.apis.join_group import JoinGroupRequest
 from ...protocol.apis.leave_group import LeaveGroupRequest
 from ...protocol.apis.list_groups import ListedGroup
 from ...protocol.apis.offset_commit import OffsetCommitRequest
 from ...protocol.apis.offset_delete import OffsetDeleteRequest
 from ...protocol.apis.offset_fetch import OffsetFetchRequestGroup, OffsetFetchResponseGroup
-from ...protocol.apis.sync_group import SyncGroupRequest, SyncGroupResponse
+from ...protocol.apis.sync_group import SyncGroupRequest
 from ...protocol.errors import ErrorCode, KafkaError
-from ..decision import Completion, Decision, Reply, RequestContext, StoredRecord, Ticket, Timer, TimerKey
+from ..decision import Completion, Decision, RequestContext, StoredRecord, Ticket, Timer, TimerKey
 from ..shard import NO_PRODUCER_ID
-from . import rebalance
-from .classic import Classic, GroupCreated, StaticMemberReplaced
+from .classic import Classic
 from .classic_group import ClassicGroup, GroupState
 from .commits import Commits
 from .config import GroupCoordinatorConfig
+from .kind import Group, GroupKind, ShardState
 from .offsets import OffsetStore
 from .records import (
-    ForeignKey,
     GroupKey,
     OffsetKey,
-    group_tombstone,
     offset_tombstone,
-    parse_group_metadata,
+    parse,
     parse_key,
     parse_offset_commit,
 )
 
 __all__ = ["GroupShard"]
 
-CLASSIC_GROUP_TYPE = "classic"
 #: From this version of DescribeGroups an unknown group has an error of its own (KIP-1043).
 _GROUP_ID_NOT_FOUND_SINCE = 6
 
@@ -54,18 +55,26 @@ _GROUP_ID_NOT_FOUND_SINCE = 6
 class GroupShard:
     """The groups whose id hashes to one partition of `__consumer_offsets`."""
 
-    __slots__ = ("_classic", "_commits", "_config", "_foreign", "_groups", "_loading", "_store")
+    __slots__ = (
+        "_commits", "_foreign", "_kind_of_completion", "_kind_of_record", "_kind_of_timer", "_store", "classic",
+        "kinds", "state",
+    )  # fmt: skip
 
     def __init__(self, config: GroupCoordinatorConfig) -> None:
-        self._config = config
-        #: Before `finish_loading`, records make groups; after it, they only confirm what events have made.
-        self._loading = True
-        self._groups: dict[str, ClassicGroup] = {}
+        self.state = state = ShardState(config)
         self._store = OffsetStore()
-        #: By group: the keys of records that belong to kinds of groups not served yet.
+        #: By group: the keys of records that no kind below owns.
         self._foreign: dict[str, set[bytes]] = {}
-        self._classic = Classic(self._groups, config)
-        self._commits = Commits(self._groups, self._store, config)
+        self._commits = Commits(state, self._store)
+        self.classic = Classic(state)
+        #: The table of kinds; a kind is asked for what it named as its own.
+        self.kinds: tuple[GroupKind, ...] = (self.classic,)
+        kinds = self.kinds
+        self._kind_of_record: dict[int, GroupKind] = {number: kind for kind in kinds for number in kind.RECORD_TYPES}
+        self._kind_of_timer: dict[str, GroupKind] = {name: kind for kind in kinds for name in kind.TIMERS}
+        self._kind_of_completion: dict[type[Completion], GroupKind] = {
+            completion: kind for kind in kinds for completion in kind.COMPLETIONS
+        }
 
     # -- replay ------------------------------------------------------------------------------------------------
 
@@ -77,62 +86,48 @@ class GroupShard:
         key = parse_key(record.key)
         if isinstance(key, OffsetKey):
             value = None if record.value is None else parse_offset_commit(record.key, record.value, record_offset)
-            if value is not None and key.group_id not in self._groups:
-                self._groups[key.group_id] = ClassicGroup(key.group_id, now_ms)
+            if value is not None and key.group_id not in self.state.groups:
+                self.state.groups[key.group_id] = ClassicGroup(key.group_id, now_ms)
             self._store.replay(key, value, producer_id)
-        elif isinstance(key, GroupKey):
-            self._replay_group(key.group_id, record)
-        elif isinstance(key, ForeignKey):
-            keys = self._foreign.setdefault(key.group_id, set())
-            if record.value is not None:
-                keys.add(record.key)
+        elif key is not None:
+            kind = self._kind_of_record.get(key.record_type)
+            if kind is not None:
+                kind.replay(*parse(record), now_ms)
             else:
-                keys.discard(record.key)
-            if not keys:
-                del self._foreign[key.group_id]
+                self._replay_foreign(key, record)
 
-    def _replay_group(self, group_id: str, record: StoredRecord) -> None:
-        if record.value is None:
-            group = self._groups.pop(group_id, None)
-            if group is not None:
-                group.state = GroupState.DEAD
-            return
-        stored = parse_group_metadata(record.key, record.value)
-        live = self._groups.get(group_id)
-        if live is None or self._loading:
-            self._groups[group_id] = ClassicGroup.from_stored(group_id, stored)
+    def _replay_foreign(self, key: GroupKey, record: StoredRecord) -> None:
+        keys = self._foreign.setdefault(key.group_id, set())
+        if record.value is not None:
+            keys.add(record.key)
         else:
-            live.stored = stored
+            keys.discard(record.key)
+        if not keys:
+            del self._foreign[key.group_id]
 
     def replay_end_marker(self, producer_id: int, committed: bool) -> None:
         """Apply the control record that ends a transaction."""
         self._store.replay_end_marker(producer_id, committed)
 
     def finish_loading(self, now_ms: int) -> Decision:
-        """Take up the groups that were read: every member has its session from now on."""
+        """Take up the groups that were read."""
         decision = Decision()
-        self._loading = False
-        for group in tuple(self._groups.values()):
-            for member in group.members.values():
-                rebalance.restart_heartbeat(group.group_id, member, decision)
-            if len(group.members) > self._config.group_max_size:
-                reason = f"Freshly-loaded group {group.group_id} is over capacity {self._config.group_max_size}"
-                rebalance.prepare(group, self._config, decision, reason, now_ms)
+        self.state.loading = False
+        for kind in self.kinds:
+            kind.finish_loading(now_ms, decision)
         return decision
 
     def unload(self) -> Decision:
         """Send everybody who waits to look for the coordinator anew; this shard is not used after it."""
         decision = Decision()
-        for group in self._groups.values():
-            group.state = GroupState.DEAD
-            for member_id, ticket in group.joins.items():
-                response = JoinGroupResponse(error_code=ErrorCode.NOT_COORDINATOR, member_id=member_id)
-                decision.replies.append(Reply(ticket, response))
-            for ticket in group.syncs.values():
-                decision.replies.append(Reply(ticket, SyncGroupResponse(error_code=ErrorCode.NOT_COORDINATOR)))
-            group.joins.clear()
-            group.syncs.clear()
+        for kind in self.kinds:
+            kind.unload(decision)
         return decision
+
+    def image_changed(self, image: MetadataImage, now_ms: int) -> list[Decision]:
+        """Follow the metadata; the first image is given before anything is replayed."""
+        old, self.state.image = self.state.image, image
+        return [decision for kind in self.kinds for decision in kind.image_changed(old, image, now_ms)]
 
     # -- members -----------------------------------------------------------------------------------------------
 
@@ -140,12 +135,12 @@ class GroupShard:
         self, request: JoinGroupRequest, context: RequestContext, ticket: Ticket, random_id: str, now_ms: int
     ) -> Decision:
         """JoinGroup: answered through the ticket. `random_id` goes into a new member id."""
-        decision = self._classic.join(request, context, ticket, random_id, now_ms)
+        decision = self.classic.join(request, context, ticket, random_id, now_ms)
         return self._convert(request.group_id, decision)
 
     def sync(self, request: SyncGroupRequest, ticket: Ticket) -> Decision:
         """SyncGroup: answered through the ticket."""
-        return self._convert(request.group_id, self._classic.sync(request, ticket))
+        return self._convert(request.group_id, self.classic.sync(request, ticket))
 
     def _convert(self, group_id: str, decision: Decision) -> Decision:
         """A classic record turns what was an (abandoned) group of another kind into a classic one."""
@@ -155,11 +150,11 @@ class GroupShard:
 
     def heartbeat(self, request: HeartbeatRequest) -> Decision:
         """Heartbeat."""
-        return self._classic.heartbeat(request)
+        return self.classic.heartbeat(request)
 
     def leave(self, request: LeaveGroupRequest, context: RequestContext, now_ms: int) -> Decision:
         """LeaveGroup."""
-        return self._classic.leave(request, context, now_ms)
+        return self.classic.leave(request, context, now_ms)
 
     # -- offsets -----------------------------------------------------------------------------------------------
 
@@ -179,12 +174,13 @@ class GroupShard:
 
     def describe(self, group_id: str, api_version: int) -> DescribedGroup:
         """DescribeGroups of one group. Protocol and metadata are shown of a stable group only, as Kafka does."""
-        group = self._groups.get(group_id)
-        if group is None:
+        group = self.state.groups.get(group_id)
+        if not isinstance(group, ClassicGroup):
             unknown = DescribedGroup(group_id=group_id, group_state=GroupState.DEAD.value)
             if api_version >= _GROUP_ID_NOT_FOUND_SINCE:
+                why = "not found" if group is None else "is not a classic group"
                 unknown.error_code = ErrorCode.GROUP_ID_NOT_FOUND
-                unknown.error_message = f"Group {group_id} not found."
+                unknown.error_message = f"Group {group_id} {why}."
             return unknown
         protocol_name = (group.protocol_name if group.state is GroupState.STABLE else None) or ""
         return DescribedGroup(
@@ -208,28 +204,28 @@ class GroupShard:
     def list_groups(self, states: list[str], types: list[str]) -> list[ListedGroup]:
         """ListGroups: filters are names in any case; an empty filter lets everything through."""
         wanted_states = {state.strip().lower() for state in states}
-        if types and CLASSIC_GROUP_TYPE not in {group_type.lower() for group_type in types}:
-            return []
+        wanted_types = {group_type.lower() for group_type in types}
         return [
             ListedGroup(
                 group_id=group.group_id,
-                protocol_type=group.protocol_type or "",
-                group_state=group.state.value,
-                group_type=CLASSIC_GROUP_TYPE,
+                protocol_type=group.listed_protocol_type,
+                group_state=group.state_name,
+                group_type=group.TYPE,
             )
-            for group in self._groups.values()
-            if not wanted_states or group.state.value.lower() in wanted_states
+            for group in self.state.groups.values()
+            if (not wanted_types or group.TYPE in wanted_types)
+            and (not wanted_states or group.state_name.lower() in wanted_states)
         ]
 
     def delete_group(self, group_id: str) -> Decision:
         """DeleteGroups of one group, with all its offsets. The response is an error code."""
         decision = Decision(response=ErrorCode.NONE)
-        group = self._groups.get(group_id)
+        group = self.state.groups.get(group_id)
         if group is None:
             decision.response = ErrorCode.GROUP_ID_NOT_FOUND
             return decision
         try:
-            group.validate_no_members()
+            group.validate_delete()
         except KafkaError as error:
             decision.response = error.code
             return decision
@@ -238,13 +234,10 @@ class GroupShard:
         decision.notes.append(f"Group {group_id} is deleted with {len(decision.records) - 1} offsets")
         return decision
 
-    def _bury(self, group: ClassicGroup, decision: Decision) -> None:
+    def _bury(self, group: Group, decision: Decision) -> None:
         decision.records += self._foreign_tombstones(group.group_id)
-        decision.records.append(group_tombstone(group.group_id))
-        decision.timers.append(Timer(rebalance.join_key(group.group_id), None))
-        decision.timers.append(Timer(rebalance.sync_key(group.group_id), None))
-        for member_id in group.pending_members:
-            decision.timers.append(Timer(rebalance.heartbeat_key(group.group_id, member_id), None))
+        decision.records += group.tombstones()
+        decision.timers += [Timer(key, None) for key in group.timers()]
 
     def _foreign_tombstones(self, group_id: str) -> list[StoredRecord]:
         return [StoredRecord(key, None) for key in sorted(self._foreign.get(group_id, ()))]
@@ -253,40 +246,21 @@ class GroupShard:
 
     def on_timer(self, key: TimerKey, now_ms: int) -> Decision:
         """A timer that a decision asked for has fired."""
-        decision = Decision()
-        kind, group_id = key[0], key[1]
-        group = self._groups.get(group_id)
-        if group is None:
-            return decision
-        if kind == "heartbeat":
-            rebalance.session_over(group, self._config, decision, key[2], now_ms)
-        elif kind == "join":
-            rebalance.join_time_over(group, self._config, decision, now_ms)
-        else:
-            rebalance.sync_time_over(group, self._config, decision, now_ms)
-        return decision
+        return self._kind_of_timer[key[0]].on_timer(key, now_ms)
 
     def on_appended(self, completion: Completion, error: ErrorCode, now_ms: int) -> Decision:
         """The records of a decision are committed (`error` is NONE), or will never be."""
-        if isinstance(completion, rebalance.AssignmentStored):
-            group = self._groups.get(completion.group_id)
-            if group is None:
-                return Decision()
-            return rebalance.assignment_stored(group, self._config, completion, error, now_ms)
-        if isinstance(completion, StaticMemberReplaced):
-            return self._classic.static_member_replaced(completion, error)
-        assert isinstance(completion, GroupCreated)
-        return self._classic.group_created(completion, error)
+        return self._kind_of_completion[type(completion)].on_appended(completion, error, now_ms)
 
     def clean_up(self, now_ms: int) -> list[Decision]:
         """Drop the offsets whose retention is over, and groups that have nothing left; one decision per group."""
         decisions = []
-        for group in tuple(self._groups.values()):
+        for group in tuple(self.state.groups.values()):
             if group.group_id in self._foreign:
                 continue  # Whether such a group is empty is not ours to say.
             expired, nothing_remains = self._commits.expired(group, now_ms)
             decision = Decision(records=[offset_tombstone(*key) for key in expired])
-            if nothing_remains and group.state is GroupState.EMPTY and not group.pending_members:
+            if nothing_remains and group.is_empty():
                 self._bury(group, decision)
                 decision.notes.append(f"Group {group.group_id} is empty and its offsets have expired")
             if decision.records:

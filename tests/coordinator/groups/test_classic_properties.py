@@ -96,7 +96,7 @@ class Clients(RuleBasedStateMachine):
     # -- what must hold ------------------------------------------------------------------------------------------
 
     def group(self) -> ClassicGroup | None:
-        return self.driver.shard._groups.get("g")
+        return self.driver.shard.state.groups.get("g")
 
     @invariant()
     def answers_make_sense(self) -> None:
@@ -153,7 +153,7 @@ class Clients(RuleBasedStateMachine):
         for offset, record in enumerate(driver.log):
             fresh.replay(record, offset, driver.now_ms)
         fresh.finish_loading(driver.now_ms)
-        live, replayed = self.group(), fresh._groups.get("g")
+        live, replayed = self.group(), fresh.state.groups.get("g")
         assert dict(fresh._store.committed.items()) == dict(driver.shard._store.committed.items())
         if live is None or replayed is None:
             assert live is replayed

@@ -7,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ottla.coordinator.groups.records import (
-    ForeignKey,
     GroupKey,
     OffsetAndMetadata,
     OffsetKey,
@@ -78,7 +77,7 @@ def test_groups_are_written_in_version_3_and_read_as_written() -> None:
     record = group_metadata_record("g", value)
     assert record.value is not None
     assert record.value[:2] == b"\x00\x03"
-    assert parse_key(record.key) == GroupKey("g")
+    assert parse_key(record.key) == GroupKey(2, "g")
     assert parse_group_metadata(record.key, record.value) == value
 
 
@@ -90,8 +89,8 @@ def test_tombstones_have_the_key_of_what_they_delete() -> None:
 
 
 def test_keys_of_other_kinds_of_groups_name_their_group() -> None:
-    assert parse_key(encode_key(ConsumerGroupMetadataKey(group_id="g"))) == ForeignKey(3, "g")
-    assert parse_key(encode_key(StreamsGroupTopologyKey(group_id="g"))) == ForeignKey(23, "g")
+    assert parse_key(encode_key(ConsumerGroupMetadataKey(group_id="g"))) == GroupKey(3, "g")
+    assert parse_key(encode_key(StreamsGroupTopologyKey(group_id="g"))) == GroupKey(23, "g")
 
 
 def test_a_key_of_the_future_is_not_ours_to_judge() -> None:
