@@ -113,7 +113,9 @@ class Partition:
 
     # ── writing ─────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def append_as_leader(self, records: Any, acks: int, now_ms: int, origin: Origin = Origin.CLIENT) -> AppendResult:
+    def append_as_leader(
+        self, records: Any, acks: int, now_ms: int, origin: Origin = Origin.CLIENT, transaction_version: int = 0
+    ) -> AppendResult:
         """Append produced batches; raises KafkaError with the code the producer should see.
 
         The bytes are patched in place (base offset, leader epoch). With acks=all the records are committed once
@@ -129,7 +131,7 @@ class Partition:
                 f"{log.config.min_insync_replicas} for partition {self.topic}-{self.index}",
             )
         try:
-            result = log.append_as_leader(records, self.leader_epoch, now_ms, origin)
+            result = log.append_as_leader(records, self.leader_epoch, now_ms, origin, transaction_version)
         except KafkaStorageError as problem:
             self.on_disk_failure(problem)
             raise

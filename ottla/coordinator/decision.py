@@ -78,5 +78,7 @@ class Decision:
     #: The answer to the request that was asked, once the records are committed; None: it comes as a `Reply`.
     response: Any = None
     completion: Completion | None = None
+    #: What else the shell is to do, at once; the topic's service knows what they mean (markers of transactions).
+    effects: list[Any] = field(default_factory=list)
     #: Sentences for the log of the broker: who joined, why a rebalance began.
     notes: list[str] = field(default_factory=list)

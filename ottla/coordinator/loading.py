@@ -3,7 +3,8 @@
 A batch is plain records, records of a transaction (offsets committed by TxnOffsetCommit, which count when its
 marker comes), or that marker. Of plain records only the last of each key matters, and a consumer writes the same
 few keys all day; so they are gathered by key and replayed in the order of their last occurrence, before anything
-of a transaction and at the end. That is what compaction would have left of the log, without decoding the rest.
+of a transaction and at the end. That is what compaction would have left of the log, without decoding the rest. Where a
+topic is not compacted because each record counts (share state), all of them are replayed.
 
 Keys of record types that no Kafka up to 4.2 knows are left alone; bytes that contradict their own type stop the
 load with `UnreadableRecordError`, for a coordinator that guesses at its state would hand partitions to two members
@@ -29,10 +30,12 @@ _ABORT, _COMMIT = 0, 1
 class Loader:
     """Reads a partition into a shard, piece by piece: `feed` … `feed`, `finish`."""
 
-    __slots__ = ("_latest", "_shard", "next_offset")
+    __slots__ = ("_compacted", "_latest", "_shard", "next_offset")
 
-    def __init__(self, shard: Shard, start_offset: int) -> None:
+    def __init__(self, shard: Shard, start_offset: int, *, compacted: bool = True) -> None:
         self._shard = shard
+        #: Only the last record of each key counts.
+        self._compacted = compacted
         #: Plain records not replayed yet: key -> (offset, value), in the order of their offsets.
         self._latest: dict[bytes, tuple[int, bytes | None]] = {}
         #: Where to read on from.
@@ -53,7 +56,7 @@ class Loader:
                     self._replay_control(key, header.producer_id)
                 elif key is None:
                     raise UnreadableRecordError(f"the record at offset {offset} has no key")
-                elif plain:
+                elif plain and self._compacted:
                     latest.pop(key, None)
                     latest[key] = (offset, value)
                 else:

@@ -70,6 +70,10 @@ class CoordinatorService(ABC, Generic[ShardT]):
         self._cleaner: asyncio.TimerHandle | None = None
         self._stopped = False
 
+    def on_effects(self, host: ShardHost[ShardT], effects: list[Any]) -> None:
+        """Carry out what a decision asks for beside the log."""
+        raise NotImplementedError(effects)
+
     @abstractmethod
     def make_shard(self, partition: Partition) -> ShardT:
         """Make the empty machine of one partition."""
@@ -155,6 +159,7 @@ class CoordinatorService(ABC, Generic[ShardT]):
     def _open(self, partition: Partition) -> None:
         shard = self.make_shard(partition)
         host = ShardHost(self._broker, partition, shard, self._host_config, self._reload)
+        host.on_effects = self.on_effects
         self._hosts[partition.index] = host
         if not host.load_empty():
             self._to_load.put_nowait(host)
@@ -194,6 +199,13 @@ class CoordinatorService(ABC, Generic[ShardT]):
             raise KafkaError(ErrorCode.NOT_COORDINATOR)
         if host.loading:
             raise KafkaError(ErrorCode.COORDINATOR_LOAD_IN_PROGRESS)
+        return host
+
+    def hosted(self, index: int) -> ShardHost[ShardT]:
+        """Return the loaded host of a partition; raises NOT_LEADER_OR_FOLLOWER."""
+        host = self._hosts.get(index)
+        if host is None or host.loading:
+            raise KafkaError(ErrorCode.NOT_LEADER_OR_FOLLOWER)
         return host
 
     def loaded(self) -> Iterator[ShardHost[ShardT]]:

@@ -61,6 +61,15 @@ class HostConfig(NamedTuple):
     #: After this long, who waits for an append is told that it is unknown whether it took effect.
     timeout_s: float
     load_piece_bytes: int
+    #: Only the last record of each key counts (`coordinator/loading`).
+    compacted: bool = True
+
+
+class Producer(NamedTuple):
+    """Whose transaction records belong to."""
+
+    id: int
+    epoch: int
 
 
 class ShardHost(Generic[ShardT]):
@@ -68,7 +77,7 @@ class ShardHost(Generic[ShardT]):
 
     __slots__ = (
         "_answers", "_batch", "_batch_bytes", "_broker", "_closed", "_config", "_deadlines", "_loop",
-        "_next_offset", "_on_broken", "_timer", "_timer_ms", "index", "loading", "partition", "shard",
+        "_next_offset", "_on_broken", "_timer", "_timer_ms", "index", "loading", "on_effects", "partition", "shard",
     )  # fmt: skip
 
     def __init__(
@@ -97,6 +106,8 @@ class ShardHost(Generic[ShardT]):
         self._answers: list[tuple[Decision, Deferred]] = []
         self._next_offset = 0
         self._config = config
+        #: Carries out what a decision asks for beside the log (`Decision.effects`).
+        self.on_effects: Callable[[ShardHost[ShardT], list[Any]], None] | None = None
 
     # ── loading and leaving ─────────────────────────────────────────────────────────────────────────────────────
 
@@ -105,7 +116,7 @@ class ShardHost(Generic[ShardT]):
         started = self._loop.time()
         log_ = self.partition.log
         piece_bytes = min(self._config.load_piece_bytes, LOAD_PIECE_BYTES_MAX)
-        loader = Loader(self.shard, log_.log_start_offset)
+        loader = Loader(self.shard, log_.log_start_offset, compacted=self._config.compacted)
         while loader.next_offset < log_.log_end_offset and not self._closed:
             offset = loader.next_offset
             loader.feed(log_.read(offset, piece_bytes, log_.log_end_offset), self._broker.clock.now_ms())
@@ -148,8 +159,11 @@ class ShardHost(Generic[ShardT]):
 
     # ── decisions ───────────────────────────────────────────────────────────────────────────────────────────────
 
-    def carry_out(self, decision: Decision) -> Any:
-        """Do what was decided. Returns the response, or a `Deferred` of it (or of a `KafkaError`) if it must wait."""
+    def carry_out(self, decision: Decision, producer: Producer | None = None) -> Any:
+        """Do what was decided. Returns the response, or a `Deferred` of it (or of a `KafkaError`) if it must wait.
+
+        With a `producer` the records are part of its transaction: they count when that is committed.
+        """
         for note in decision.notes:
             log.info(note)
         for ticket, response in decision.replies:
@@ -158,10 +172,16 @@ class ShardHost(Generic[ShardT]):
         if decision.timers:
             self._deadlines.apply(decision.timers, self._now_ms())
             self._arm()
+        if decision.effects:
+            assert self.on_effects is not None
+            self.on_effects(self, decision.effects)
         if not decision.records:
             return decision.response
         answer = Deferred()
-        self._write(decision, answer)
+        if producer is None:
+            self._write(decision, answer)
+        else:
+            self._write_in_transaction(decision, answer, producer)
         return answer
 
     def when_settled(self, read: Callable[[], Any]) -> Any:
@@ -216,6 +236,10 @@ class ShardHost(Generic[ShardT]):
         except KafkaError as error:
             self._on_committed(answers, error.code)
             return
+        self._await_commit(answers)
+
+    def _await_commit(self, answers: list[tuple[Decision, Deferred]]) -> None:
+        """Answer once everything appended so far is committed."""
         end_offset = self.partition.log.log_end_offset
         assert end_offset == self._next_offset, "somebody else writes to the coordinator's partition"
         if end_offset <= self.partition.high_watermark:
@@ -228,6 +252,45 @@ class ShardHost(Generic[ShardT]):
             self._on_committed(answers, error)
 
         self.partition.when_committed(end_offset, on_committed)
+
+    # ── transactions of producers ───────────────────────────────────────────────────────────────────────────────
+
+    def _write_in_transaction(self, decision: Decision, answer: Deferred, producer: Producer) -> None:
+        """Append a batch that belongs to a producer's transaction. The log may refuse it, so it is replayed after that."""
+        self.flush()
+        now_ms = self._broker.clock.now_ms()
+        data = build_batch(
+            [Record(number, now_ms, key, value) for number, (key, value) in enumerate(decision.records)],
+            compression=self._config.compression, producer_id=producer.id, producer_epoch=producer.epoch,
+            transactional=True,
+        )  # fmt: skip
+        try:
+            if self._closed:
+                raise KafkaError(ErrorCode.NOT_LEADER_OR_FOLLOWER)
+            self.partition.append_as_leader(data, ACKS_ALL, now_ms, Origin.COORDINATOR)
+        except KafkaError as error:
+            self._finish(decision, answer, error.code)
+            return
+        for record in decision.records:
+            self.shard.replay(record, self._next_offset, now_ms, producer.id)
+            self._next_offset += 1
+        self._await_commit([(decision, answer)])
+
+    def write_marker(
+        self, data: bytearray, producer_id: int, committed: bool, transaction_version: int,
+        on_done: Callable[[ErrorCode], None],
+    ) -> None:  # fmt: skip
+        """Append the control batch that ends a producer's transaction here; raises `KafkaError` if it is refused."""
+        self.flush()
+        if self._closed or self.loading:
+            raise KafkaError(ErrorCode.NOT_LEADER_OR_FOLLOWER)
+        now_ms = self._broker.clock.now_ms()
+        self.partition.append_as_leader(data, ACKS_ALL, now_ms, Origin.COORDINATOR, transaction_version)
+        self.shard.replay_end_marker(producer_id, committed)
+        self._next_offset += 1
+        self.partition.when_committed(self._next_offset, on_done)
+
+    # ── the end of an append ────────────────────────────────────────────────────────────────────────────────────
 
     def _on_timeout(self, answers: list[tuple[Decision, Deferred]]) -> None:
         """The records are in the log and may yet be committed; who waits is told that we do not know."""
