@@ -1,0 +1,174 @@
+"""librdkafka's own tests, from the npm package that carries librdkafka's source with its tests.
+
+The package is `@confluentinc/kafka-javascript`, of whose `deps/librdkafka` this module takes what it needs: it is packed
+from the registry, unpacked into the cache, configured without downloads and built once. Of some 230 tests about 130 need a broker
+(`-L` leaves the others out); each number of them is a process of its own, so that a crash costs one verdict.
+
+`KAFKA_PATH` points at a folder of shims that run Apache Kafka's console tools from Maven's jars, for the tests that alter
+topics with them.
+
+Rows: as it comes; with every producer idempotent (`-P`); with the consumer protocol of KIP-848; and the four tests that want
+a broker which does not create topics by itself (scenario `noautocreate`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import tarfile
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from tests.support.jars import CACHE, KAFKA, KAFKA_VERSION, class_path, jars
+
+from .suite import Outcome, Suite, Trial, Unavailable, Verdict, build, call
+
+PACKAGE = "@confluentinc/kafka-javascript"
+PACKAGE_VERSION = "1.10.1"
+VERSION = "2.15.1"
+#: For CI: produce, consume, groups, admin, transactions, each a few seconds.
+SHORT = ("0001", "0012", "0019", "0030", "0070", "0073", "0099", "0103")
+AT_ONCE = 3
+TEST_TIMEOUT_S = 600
+#: What lib and tests need of Debian to be built with zstd and every test.
+DEBIAN = "gcc g++ make libssl-dev zlib1g-dev libzstd-dev rapidjson-dev"
+_TOOLS = {
+    "kafka-topics.sh": "org.apache.kafka.tools.TopicCommand",
+    "kafka-configs.sh": "kafka.admin.ConfigCommand",
+    "kafka-acls.sh": "kafka.admin.AclCommand",
+    "kafka-consumer-groups.sh": "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand",
+}
+_LINE = re.compile(r"^\|\s*(\d{4}_\w+)\s*\|\s*([A-Z ]+?)\s*\|\s*([0-9.]+)s\s*\|\s*(.*)$", re.MULTILINE)
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+_VERDICTS: dict[str, Verdict] = {"PASSED": "pass", "FAILED": "fail", "RUNNING": "fail", "SKIPPED": "skip"}
+
+
+def prepare() -> Path:
+    """The folder of the built tests."""
+    for program in ("npm", "gcc", "g++", "make"):
+        if shutil.which(program) is None:
+            raise Unavailable(f"{program} is not installed")
+    folder = CACHE / f"librdkafka-{hashlib.sha256(f'{PACKAGE}@{PACKAGE_VERSION}'.encode()).hexdigest()[:12]}"
+    tests = folder / "package" / "deps" / "librdkafka" / "tests"
+    if not (folder / "ready").exists():
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        packed = build(["npm", "pack", "--silent", f"{PACKAGE}@{PACKAGE_VERSION}"], folder).strip().splitlines()[-1]
+        with tarfile.open(folder / packed) as archive:
+            archive.extractall(folder, [m for m in archive if "/deps/librdkafka/" in m.name], filter="data")
+        root = tests.parent
+        for script in (root / "configure", root / "lds-gen.py"):
+            script.chmod(0o755)
+        jobs = f"-j{os.cpu_count() or 1}"
+        build(["./configure", "--disable-lz4-ext", "--no-download"], root)
+        build(["make", jobs, "libs"], root)
+        build(["make", jobs, "-C", "tests", "build"], root)
+        (folder / "ready").touch()
+    return tests
+
+
+def shims(folder: Path) -> Path:
+    """A KAFKA_PATH: `bin/kafka-topics.sh` and its like."""
+    libs = class_path(jars("kafka", KAFKA))
+    (folder / "bin").mkdir(parents=True, exist_ok=True)
+    for name, main in _TOOLS.items():
+        script = folder / "bin" / name
+        script.write_text(f'#!/bin/sh\nexec java -XX:TieredStopAtLevel=1 -cp "{libs}" {main} "$@"\n')
+        script.chmod(0o755)
+    return folder
+
+
+def numbers(source: str, scenario: str) -> list[str]:
+    """The four-digit numbers of the tests that need a broker in this scenario, from the table in test.c."""
+    found: dict[str, None] = {}
+    table = source.split("struct test tests[] = {", 1)[1].split("{NULL}", 1)[0]
+    for entry in re.findall(r"_TEST\((.*?)\),?\n(?=\s*(?:_TEST|#|/\*|\n|$))", table + "\n", re.DOTALL):
+        name = entry[:4]
+        if "TEST_F_LOCAL" in entry or "TEST_F_MANUAL" in entry:
+            continue
+        wanted = re.search(r'\.scenario\s*=\s*"([^"]*)"', entry)
+        if scenario in (wanted.group(1).split(",") if wanted else ["default"]):
+            found[name] = None
+    return sorted(found)
+
+
+def outcomes(number: str, code: int | None, output: str) -> list[Outcome]:
+    """The verdicts of one process, from the summary it prints at its end."""
+    text = _COLOUR.sub("", output)
+    found = []
+    for name, word, seconds, why in _LINE.findall(text):
+        if name.startswith(number) and word in _VERDICTS:
+            found.append(Outcome(name, _VERDICTS[word], " ".join(why.split())[:300], float(seconds)))
+    if not found:
+        end = "was ended after too long" if code is None else f"ended with code {code} and no summary"
+        said = [line for line in text.splitlines() if line.strip()][-1:]
+        found = [Outcome(number, "fail", f"{end}: {' '.join(said)[:240]}")]
+    return found
+
+
+def runner(
+    arguments: Sequence[str] = (), scenario: str = "default", env: Mapping[str, str] | None = None
+) -> Callable[[Trial], list[Outcome]]:
+    """A suite's `run`: the runner with these arguments."""
+
+    def run(trial: Trial) -> list[Outcome]:
+        tests = prepare()
+        conf = trial.folder / "test.conf"
+        conf.write_text(
+            f"bootstrap.servers={trial.bootstrap}\nbroker.address.family=v4\n"
+            "test.timeout.multiplier=3\ntest.topic.random=true\n"
+        )
+        wanted = trial.only.split(",") if trial.only else numbers((tests / "test.c").read_text(), scenario)
+        if not trial.full and not trial.only:
+            wanted = [n for n in wanted if n in SHORT]
+        environment = {
+            "RDKAFKA_TEST_CONF": str(conf),
+            "TEST_KAFKA_VERSION": KAFKA_VERSION,
+            "TEST_SCENARIO": scenario,
+            "KAFKA_PATH": str(shims(trial.folder / "kafka")),
+            "BROKERS": trial.bootstrap,
+            "LD_LIBRARY_PATH": f"{tests.parent}/src:{tests.parent}/src-cpp",
+            "PATH": f"{trial.folder / 'kafka' / 'bin'}:{os.environ['PATH']}",
+            **(env or {}),
+        }
+
+        def one(number: str) -> list[Outcome]:
+            command = ["./test-runner", "-L", "-p1", *arguments, *(() if trial.full else ("-Q",))]
+            code, output = call(
+                command, trial.log(f"librdkafka-{number}"), TEST_TIMEOUT_S, tests, {**environment, "TESTS": number}
+            )
+            return outcomes(number, code, output)
+
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            return [outcome for found in pool.map(one, wanted) for outcome in found]
+
+    return run
+
+
+def local_tests_pass(tests: Path) -> bool:
+    """Whether the built runner works at all: a test that needs no broker."""
+    env = {**os.environ, "TESTS": "0004", "LD_LIBRARY_PATH": f"{tests.parent}/src:{tests.parent}/src-cpp"}
+    done = subprocess.run(["./test-runner", "-l"], cwd=tests, env=env, capture_output=True, check=False)
+    return done.returncode == 0
+
+
+_TITLE = f"librdkafka {VERSION}, `tests/`"
+SUITES = (
+    Suite("librdkafka", _TITLE, "all tests that need a broker", runner(), prepare, {"num.partitions": "4"}),
+    Suite(
+        "librdkafka-idempotent", _TITLE, "the same with every producer idempotent (`-P`)",
+        runner(["-P"]), prepare, {"num.partitions": "4"},
+    ),
+    Suite(
+        "librdkafka-consumer", _TITLE, "the same with `group.protocol=consumer` (KIP-848)",
+        runner(env={"TEST_CONSUMER_GROUP_PROTOCOL": "consumer"}), prepare, {"num.partitions": "4"},
+    ),
+    Suite(
+        "librdkafka-noautocreate", _TITLE, "those that want a broker which creates no topics by itself",
+        runner(scenario="noautocreate"), prepare, {"num.partitions": "4", "auto.create.topics.enable": "false"},
+    ),
+)  # fmt: skip

@@ -1,0 +1,12 @@
+"""Every suite, in the order of the report card. A new one is a module with `SUITES` and its line here."""
+
+from __future__ import annotations
+
+from . import kgo, librdkafka
+from .suite import Suite
+
+TABLE: tuple[Suite, ...] = (
+    *kgo.SUITES,
+    *librdkafka.SUITES,
+)
+BY_NAME = {suite.name: suite for suite in TABLE}
