@@ -27,6 +27,7 @@ from .chance import RANDOM
 from .clock import Clock, SystemClock
 from .controller import Controller
 from .coordinators.groups import GroupCoordinatorService
+from .coordinators.share_state import ShareStateService
 from .dispatch import Dispatcher
 from .fetch_sessions import FetchSessions
 from .group_commit import GroupCommit
@@ -37,6 +38,7 @@ from .partition import Partition
 from .partitions import Partitions
 from .producer_ids import ProducerIds
 from .request_memory import REQUEST_MEMORY_MAX, UNREAD_MEMORY_MAX, RequestMemory, UnreadMemory
+from .share.persister import LocalPersister, Persister
 from .takeover import take_over
 
 if TYPE_CHECKING:
@@ -47,7 +49,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("ottla.broker")
 
 #: The feature levels this broker can work with: name -> (lowest, highest). A feature stands here when it works.
-SUPPORTED_FEATURES = {"metadata.version": (7, 29)}
+SUPPORTED_FEATURES = {"metadata.version": (7, 29), "share.version": (0, 1)}
 
 
 class Endpoint(NamedTuple):
@@ -118,6 +120,8 @@ class Broker:
         self.partitions = Partitions(self)
         self.producer_ids = ProducerIds(self)
         self.groups = GroupCoordinatorService(self)
+        self.share_state = ShareStateService(self)
+        self.persister: Persister = LocalPersister(self.share_state)
         self.cluster_id = await self.metadata.open(cluster_id)
         image = await load_image(self.metadata, self.cluster_id)
         if image.version == 0:
@@ -130,6 +134,7 @@ class Broker:
         self.apply(image)
         await self._register()
         await self.groups.start()
+        await self.share_state.start()
         for listener in self.listeners:
             await listener.start()
         self._tasks.append(asyncio.create_task(self.controller.follow(), name="follow metadata"))
@@ -150,6 +155,7 @@ class Broker:
             await asyncio.wait([self._checkpointing])
         if hasattr(self, "groups"):
             await self.groups.stop()
+            await self.share_state.stop()
         if self.group_commit is not None:
             await self.group_commit.stop()
         if self._session is not None:
@@ -219,6 +225,7 @@ class Broker:
             self.live_brokers = frozenset(broker.id for broker in image.brokers.values() if broker.active)
         self.partitions.apply(old, image)
         self.groups.apply(old, image)
+        self.share_state.apply(old, image)
 
     def _log_config(self, image: MetadataImage, topic: str) -> Any:
         own = image.configs.get(ResourceType.TOPIC, topic)

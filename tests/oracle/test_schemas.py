@@ -19,16 +19,6 @@ pytestmark = [pytest.mark.java, pytest.mark.slow]
 #: Schemas of Kafka 4.2 that we do not declare, and why.
 NOT_OURS = {
     "DefaultPrincipalData": "what Kafka's broker forwards to its controller",
-    **dict.fromkeys(
-        (
-            f"{verb}ShareGroupState{tail}"
-            for verb in ("Initialize", "Read", "Write", "Delete")
-            for tail in ("Request", "Response")
-        ),
-        "between a group coordinator and the share coordinator",
-    ),
-    "ReadShareGroupStateSummaryRequest": "between a group coordinator and the share coordinator",
-    "ReadShareGroupStateSummaryResponse": "between a group coordinator and the share coordinator",
 }
 
 

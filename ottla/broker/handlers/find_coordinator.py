@@ -1,27 +1,25 @@
-"""FindCoordinator (key 10): which broker coordinates a group.
+"""FindCoordinator (key 10): which broker coordinates a group or keeps a share partition's state.
 
-It is the leader of the partition of `__consumer_offsets` that the group id hashes to; the topic is made when it is
-first asked for. Kafka answers COORDINATOR_NOT_AVAILABLE while it makes it, here the client waits for the moment it
-takes. v1 has key types (0 group, 1 transaction, 2 share), v4 several keys, v6 the share type. Transactions and share
-groups are not served so far: INVALID_REQUEST, as Kafka answers for a feature that is off, because a client would ask
-again and again after anything milder. An unknown type is INVALID_REQUEST too.
+It is the leader of the partition that the key hashes to, of `__consumer_offsets` (group id) or `__share_group_state`
+(`group:topic id:partition`); the topic is made when it is first asked for. Kafka answers COORDINATOR_NOT_AVAILABLE while it makes it, here the client waits for the moment it
+takes. v1 has key types (0 group, 1 transaction, 2 share), v4 several keys, v6 the share type. Transactions are
+not served so far: INVALID_REQUEST, as Kafka answers for a feature that is off, because a client would ask again and
+again after anything milder. An unknown type and a share partition that is not written as one are INVALID_REQUEST too.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ...protocol.apis.find_coordinator import Coordinator, FindCoordinatorRequest, FindCoordinatorResponse
 from ...protocol.errors import ErrorCode
+from ..coordinators.service import CoordinatorService
+from ..coordinators.share_state import coordinator_key, parse_coordinator_key
 from ..dispatch import Context, handler
-from ..topic_names import GROUP_METADATA
 
 GROUP, TRANSACTION, SHARE = 0, 1, 2
 #: What a client is told that asks for what this release does not have.
-NOT_SERVED = {
-    TRANSACTION: "This broker does not serve transactions",
-    SHARE: "This broker does not serve share groups",
-}
+NOT_SERVED = {TRANSACTION: "This broker does not serve transactions"}
 _BATCHED_SINCE = 4
 _SHARE_SINCE = 6
 
@@ -71,14 +69,21 @@ async def _find(context: Context, key_type: int, key: str) -> _Found:
         return _Found(ErrorCode.INVALID_REQUEST, message=ErrorCode.INVALID_REQUEST.message)
     if key_type == SHARE and context.version < _SHARE_SINCE:
         return _Found(ErrorCode.INVALID_REQUEST)
-    if key_type != GROUP:
+    if key_type in NOT_SERVED:
         return _Found(ErrorCode.INVALID_REQUEST, message=NOT_SERVED[key_type])
     broker = context.broker
-    error = await broker.groups.ensure_topic()
-    topic = broker.image.topics.get(GROUP_METADATA)
+    service: CoordinatorService[Any] = broker.groups
+    if key_type == SHARE:
+        service = broker.share_state
+        share_partition = parse_coordinator_key(key)
+        if share_partition is None:
+            return _Found(ErrorCode.INVALID_REQUEST)
+        key = coordinator_key(share_partition)
+    error = await service.ensure_topic()
+    topic = broker.image.topics.get(service.TOPIC)
     if error or topic is None:
         return _Found(ErrorCode.COORDINATOR_NOT_AVAILABLE)
-    leader = topic.partitions[broker.groups.partition_of(key)].leader
+    leader = topic.partitions[service.partition_of(key)].leader
     endpoint = broker.endpoint_of(leader, context.connection.listener_name)
     if endpoint is None:
         return _Found(ErrorCode.COORDINATOR_NOT_AVAILABLE)

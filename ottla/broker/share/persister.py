@@ -15,41 +15,18 @@ what must survive. This is the line between them. An error of the coordinator is
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from ...coordinator.share_state.batches import ACKNOWLEDGED, ARCHIVED, StateBatch
+from ...coordinator.share_state.batches import StateBatch
+from ...coordinator.share_state.records import SharePartitionKey
+from ...coordinator.share_state.state import NOT_INITIALIZED, ShareState, ShareStateSummary
+from ...protocol.errors import KafkaError
+from ..coordinators.service import settled
 
-__all__ = ["NOT_INITIALIZED", "Persister", "ShareState", "ShareStateSummary", "StateBatch"]
+if TYPE_CHECKING:
+    from ..coordinators.share_state import ShareStateService
 
-#: The start offset of state that was initialized without one: `share.auto.offset.reset` decides. In a write: unchanged.
-NOT_INITIALIZED = -1
-
-
-class ShareState(NamedTuple):
-    """The stored state of a share partition."""
-
-    state_epoch: int
-    start_offset: int
-    #: Sorted, not overlapping, none before the start offset.
-    batches: Sequence[StateBatch]
-
-    @property
-    def delivery_complete_count(self) -> int:
-        """Count the offsets from the start offset on whose delivery has been completed (KIP-1226)."""
-        return sum(
-            batch.last_offset - batch.first_offset + 1
-            for batch in self.batches
-            if batch.delivery_state in (ACKNOWLEDGED, ARCHIVED)
-        )
-
-
-class ShareStateSummary(NamedTuple):
-    """What an administrator is told; of state that does not exist: epochs of 0, NOT_INITIALIZED, -1."""
-
-    state_epoch: int
-    leader_epoch: int
-    start_offset: int
-    delivery_complete_count: int
+__all__ = ["NOT_INITIALIZED", "LocalPersister", "Persister", "ShareState", "ShareStateSummary", "StateBatch"]
 
 
 class Persister(Protocol):
@@ -87,3 +64,62 @@ class Persister(Protocol):
     async def summary(self, group_id: str, topic_id: bytes, partition: int, leader_epoch: int) -> ShareStateSummary:
         """Return the state without its batches; changes nothing."""
         ...
+
+
+class LocalPersister:
+    """The share coordinator of this broker."""
+
+    __slots__ = ("_coordinator",)
+
+    def __init__(self, coordinator: ShareStateService) -> None:
+        self._coordinator = coordinator
+
+    async def initialize(
+        self, group_id: str, topic_id: bytes, partition: int, state_epoch: int, start_offset: int
+    ) -> None:
+        """Begin anew. The topic is made if need be."""
+        error = await self._coordinator.ensure_topic()
+        if error:
+            raise KafkaError(error)
+        key = SharePartitionKey(group_id, topic_id, partition)
+        await settled(self._coordinator.initialize(key, state_epoch, start_offset))
+
+    async def read(self, group_id: str, topic_id: bytes, partition: int, leader_epoch: int) -> ShareState:
+        """Return the state, and fence lower leader epochs."""
+        key = SharePartitionKey(group_id, topic_id, partition)
+        state: ShareState = await settled(self._coordinator.read(key, leader_epoch))
+        return state
+
+    async def write(
+        self,
+        group_id: str,
+        topic_id: bytes,
+        partition: int,
+        *,
+        state_epoch: int,
+        leader_epoch: int,
+        start_offset: int,
+        delivery_complete_count: int,
+        batches: Sequence[StateBatch],
+    ) -> None:
+        """Lay batches over the stored ones, move the start offset."""
+        await settled(
+            self._coordinator.write(
+                SharePartitionKey(group_id, topic_id, partition),
+                state_epoch=state_epoch,
+                leader_epoch=leader_epoch,
+                start_offset=start_offset,
+                delivery_complete_count=delivery_complete_count,
+                batches=batches,
+            )
+        )
+
+    async def delete(self, group_id: str, topic_id: bytes, partition: int) -> None:
+        """Forget the state."""
+        await settled(self._coordinator.delete(SharePartitionKey(group_id, topic_id, partition)))
+
+    async def summary(self, group_id: str, topic_id: bytes, partition: int, leader_epoch: int) -> ShareStateSummary:
+        """Return the state without its batches."""
+        key = SharePartitionKey(group_id, topic_id, partition)
+        found: ShareStateSummary = await settled(self._coordinator.summary(key))
+        return found

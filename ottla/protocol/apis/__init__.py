@@ -90,6 +90,11 @@ API_KEYS: dict[int, ApiKey] = _table("""
 79 ShareAcknowledge             share_acknowledge
 80 AddRaftVoter                 add_raft_voter
 81 RemoveRaftVoter              remove_raft_voter
+83 InitializeShareGroupState    initialize_share_group_state
+84 ReadShareGroupState          read_share_group_state
+85 WriteShareGroupState         write_share_group_state
+86 DeleteShareGroupState        delete_share_group_state
+87 ReadShareGroupStateSummary   read_share_group_state_summary
 88 StreamsGroupHeartbeat        streams_group_heartbeat
 89 StreamsGroupDescribe         streams_group_describe
 90 DescribeShareGroupOffsets    describe_share_group_offsets
