@@ -45,6 +45,7 @@ from .records import (
     parse_key,
     parse_offset_commit,
 )
+from .streams.kind import Streams
 
 __all__ = ["GroupShard"]
 
@@ -57,7 +58,7 @@ class GroupShard:
 
     __slots__ = (
         "_commits", "_foreign", "_kind_of_completion", "_kind_of_record", "_kind_of_timer", "_store", "classic",
-        "kinds", "state",
+        "kinds", "state", "streams",
     )  # fmt: skip
 
     def __init__(self, config: GroupCoordinatorConfig) -> None:
@@ -67,8 +68,9 @@ class GroupShard:
         self._foreign: dict[str, set[bytes]] = {}
         self._commits = Commits(state, self._store)
         self.classic = Classic(state)
+        self.streams = Streams(state)
         #: The table of kinds; a kind is asked for what it named as its own.
-        self.kinds: tuple[GroupKind, ...] = (self.classic,)
+        self.kinds: tuple[GroupKind, ...] = (self.classic, self.streams)
         kinds = self.kinds
         self._kind_of_record: dict[int, GroupKind] = {number: kind for kind in kinds for number in kind.RECORD_TYPES}
         self._kind_of_timer: dict[str, GroupKind] = {name: kind for kind in kinds for name in kind.TIMERS}
