@@ -5,7 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..controller.topics import create_topics
-from ..protocol.apis.create_topics import CreatableTopic, CreatableTopicConfig, CreateTopicsRequest
+from ..protocol.apis.create_topics import (
+    CreatableTopic,
+    CreatableTopicConfig,
+    CreateTopicsRequest,
+    CreateTopicsResponse,
+)
 from ..protocol.errors import ErrorCode
 from .chance import RANDOM
 from .topic_names import GROUP_METADATA, SHARE_GROUP_STATE, TRANSACTION_STATE
@@ -43,16 +48,21 @@ _INTERNAL = {
 
 async def auto_create(broker: Broker, names: list[str]) -> dict[str, ErrorCode]:
     """Create topics with the broker's defaults; returns the error of each that could not be created."""
-    request = CreateTopicsRequest(topics=[_wanted(broker, name) for name in dict.fromkeys(names)], timeout_ms=30_000)
-    levels = broker.config.levels_in
-    response = await broker.controller.submit(
-        lambda image: create_topics(image, request, levels=levels(image), random=RANDOM)
-    )
+    response = await create(broker, [_wanted(broker, name) for name in dict.fromkeys(names)])
     return {
         topic.name: ErrorCode(topic.error_code)
         for topic in response.topics
         if topic.error_code not in (ErrorCode.NONE, ErrorCode.TOPIC_ALREADY_EXISTS)
     }
+
+
+async def create(broker: Broker, topics: list[CreatableTopic]) -> CreateTopicsResponse:
+    """Create topics on the broker's own behalf."""
+    request = CreateTopicsRequest(topics=topics, timeout_ms=30_000)
+    levels = broker.config.levels_in
+    return await broker.controller.submit(
+        lambda image: create_topics(image, request, levels=levels(image), random=RANDOM)
+    )
 
 
 def _wanted(broker: Broker, name: str) -> CreatableTopic:

@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ...coordinator import GroupCoordinatorConfig, GroupShard, RequestContext
+from ...coordinator.groups.streams.config import StreamsConfig
 from ...protocol.apis.describe_groups import DescribedGroup
 from ...protocol.apis.heartbeat import HeartbeatRequest
 from ...protocol.apis.join_group import JoinGroupRequest
@@ -19,6 +20,8 @@ from ...protocol.apis.list_groups import ListedGroup
 from ...protocol.apis.offset_commit import OffsetCommitRequest
 from ...protocol.apis.offset_delete import OffsetDeleteRequest
 from ...protocol.apis.offset_fetch import OffsetFetchRequestGroup, OffsetFetchResponseGroup
+from ...protocol.apis.streams_group_describe import DescribedGroup as StreamsDescribedGroup
+from ...protocol.apis.streams_group_heartbeat import StreamsGroupHeartbeatRequest
 from ...protocol.apis.sync_group import SyncGroupRequest
 from ...protocol.errors import ErrorCode
 from ...records.compression import Compression
@@ -26,6 +29,7 @@ from ..purgatory import Deferred
 from ..topic_names import GROUP_METADATA
 from .service import CoordinatorService, settled
 from .shard_host import HostConfig
+from .streams_topics import StreamsTopics
 
 if TYPE_CHECKING:
     from ...metadata.image import MetadataImage
@@ -33,6 +37,10 @@ if TYPE_CHECKING:
     from ..dispatch import Context
     from ..partition import Partition
     from ..server import Broker
+
+
+#: The feature that lets streams groups in.
+STREAMS_VERSION = "streams.version"
 
 
 def coordinator_config(config: BrokerConfig) -> GroupCoordinatorConfig:
@@ -44,6 +52,13 @@ def coordinator_config(config: BrokerConfig) -> GroupCoordinatorConfig:
         group_max_size=config.integer("group.max.size"),
         offset_metadata_max_bytes=config.integer("offset.metadata.max.bytes"),
         offsets_retention_ms=config.integer("offsets.retention.minutes") * 60_000,
+        streams=StreamsConfig(
+            session_timeout_ms=config.integer("group.streams.session.timeout.ms"),
+            heartbeat_interval_ms=config.integer("group.streams.heartbeat.interval.ms"),
+            num_standby_replicas=config.integer("group.streams.num.standby.replicas"),
+            initial_rebalance_delay_ms=config.integer("group.streams.initial.rebalance.delay.ms"),
+            max_size=config.integer("group.streams.max.size"),
+        ),
     )
 
 
@@ -67,6 +82,8 @@ class GroupCoordinatorService(CoordinatorService[GroupShard]):
     def __init__(self, broker: Broker) -> None:
         super().__init__(broker, host_config(broker.config))
         self._config = coordinator_config(broker.config)
+        #: Creates the internal topics of streams groups.
+        self.streams_topics = StreamsTopics(broker)
 
     def make_shard(self, partition: Partition) -> GroupShard:
         """Make an empty shard."""
@@ -118,6 +135,31 @@ class GroupCoordinatorService(CoordinatorService[GroupShard]):
         """LeaveGroup."""
         host = self.host(request.group_id)
         return host.carry_out(host.shard.leave(request, request_context(context), self._broker.clock.now_ms()))
+
+    # ── streams groups ──────────────────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def streams_enabled(self) -> bool:
+        """Whether streams groups are served: by the configuration, and by the finalised feature."""
+        protocols = self._broker.config.strings("group.coordinator.rebalance.protocols")
+        return "streams" in protocols and self._broker.image.features.get(STREAMS_VERSION, 0) > 0
+
+    def streams_heartbeat(self, context: Context, request: StreamsGroupHeartbeatRequest) -> Any:
+        """StreamsGroupHeartbeat; gives a `HeartbeatResult`."""
+        host = self.host(request.group_id)
+        return host.carry_out(host.shard.streams.heartbeat(request, request_context(context)))
+
+    async def streams_describe(self, group_id: str) -> StreamsDescribedGroup:
+        """StreamsGroupDescribe of one group."""
+        host = self.host(group_id)
+        described = host.when_settled(lambda: host.shard.streams.describe(group_id))
+        found: StreamsDescribedGroup = await settled(described)
+        return found
+
+    async def stop(self) -> None:
+        """Leave, and stop creating topics."""
+        self.streams_topics.close()
+        await super().stop()
 
     # ── offsets ─────────────────────────────────────────────────────────────────────────────────────────────────
 
