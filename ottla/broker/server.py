@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("ottla.broker")
 
 #: The feature levels this broker can work with: name -> (lowest, highest). A feature stands here when it works.
-SUPPORTED_FEATURES = {"metadata.version": (7, 29), "share.version": (0, 1)}
+SUPPORTED_FEATURES = {"metadata.version": (7, 29), "share.version": (0, 1), "streams.version": (0, 1)}
 
 
 class Endpoint(NamedTuple):
