@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from ...shard import java_string_hash
 
-__all__ = ["by_number", "by_string", "by_uuid", "capacity_for_copy", "uuid_sort_key"]
+__all__ = ["by_number", "by_string", "by_topic_partition", "by_uuid", "capacity_for_copy", "uuid_sort_key"]
 
 T = TypeVar("T")
 
@@ -29,10 +29,20 @@ def _string_bucket(text: str) -> int:
     return hashed ^ (hashed >> 16)
 
 
-def _uuid_bucket(uuid: bytes) -> int:
+def _uuid_hash(uuid: bytes) -> int:
     high, low = struct.unpack(">QQ", uuid)
     mixed: int = high ^ low
-    hashed: int = (mixed >> 32) ^ (mixed & 0xFFFFFFFF)
+    return (mixed >> 32) ^ (mixed & 0xFFFFFFFF)
+
+
+def _uuid_bucket(uuid: bytes) -> int:
+    hashed = _uuid_hash(uuid)
+    return hashed ^ (hashed >> 16)
+
+
+def _topic_partition_bucket(topic_partition: tuple[bytes, int]) -> int:
+    topic_id, partition = topic_partition
+    hashed = (31 * _uuid_hash(topic_id) + partition) & 0xFFFFFFFF
     return hashed ^ (hashed >> 16)
 
 
@@ -68,6 +78,11 @@ def by_uuid(keys: Iterable[bytes], capacity: int = _DEFAULT_CAPACITY) -> list[by
 def by_number(keys: Iterable[int], capacity: int = _DEFAULT_CAPACITY) -> list[int]:
     """Order distinct numbers, given in the order of their insertion."""
     return _walk(keys, _number_bucket, capacity)
+
+
+def by_topic_partition(keys: Iterable[tuple[bytes, int]], capacity: int = _DEFAULT_CAPACITY) -> list[tuple[bytes, int]]:
+    """Order distinct pairs of topic id and partition, given in the order of their insertion."""
+    return _walk(keys, _topic_partition_bucket, capacity)
 
 
 def uuid_sort_key(uuid: bytes) -> tuple[int, int]:
