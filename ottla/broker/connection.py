@@ -37,7 +37,7 @@ from .dispatch import answer as run_handler
 from .handlers.api_versions import unsupported_version
 from .other_protocols import hint
 from .purgatory import Deferred
-from .sending import send
+from .sending import frame_answer, send
 
 if TYPE_CHECKING:
     from .listener import Listener
@@ -71,8 +71,6 @@ CLOSE_DEADLINE_S = 5.0
 
 _SIZE = struct.Struct(">i")
 _HEADER = struct.Struct(">hhih")
-_RESPONSE_HEAD = struct.Struct(">ii")
-_RESPONSE_HEAD_FLEXIBLE = struct.Struct(">iix")
 #: What a handler returns when its answer is not there yet.
 _LATER = (Deferred, CoroutineType)
 
@@ -82,35 +80,33 @@ class Connection(asyncio.BufferedProtocol):
 
     __slots__ = (
         "_answers", "_backlog", "_backlog_bytes", "_blocked", "_client_id", "_client_id_bytes", "_closing", "_deadline", "_descriptor",
-        "_draining", "_encoded", "_expected", "_filled", "_frame_started", "_listener", "_out", "_partial", "_reading",
+        "_draining", "_encoded", "_expected", "_filled", "_frame_started", "_listener", "_muted", "_out", "_partial", "_reading",
         "_serial", "_serial_bytes", "_stalled", "_transport", "_unread_bytes", "_unread_since", "_yielded", "broker",
-        "last_active", "listener_name", "on_close", "peer_host", "principal",
+        "last_active", "listener_name", "on_close", "peer_host", "peer_port", "principal", "software",
     )  # fmt: skip
 
     def __init__(self, listener: Listener) -> None:
         self._listener = listener
         self.broker = listener.broker
         self.listener_name = listener.name
-        self.peer_host = "?"
-        self.principal = "User:ANONYMOUS"
+        self.peer_host, self.peer_port = "?", 0
+        #: Name and version of the client's library, as it tells (ApiVersions v3+).
+        self.software: tuple[str, str] | None = None
+        self.principal: str = "User:ANONYMOUS"
         self.last_active = listener.ticks
         #: Called when the connection ends: waiting fetches.
         self.on_close: set[Callable[[], None]] = set()
         self._transport: Any = None
         self._closing = False
         self._partial: bytearray | None = None
-        self._filled = 0
-        self._expected = 0
-        self._frame_started = 0
+        self._filled = self._expected = self._frame_started = 0
         #: The partial frame may not grow: for want of memory, or because earlier requests are not done.
         self._stalled = False
         #: False while the transport is told not to read.
         self._reading = True
         #: The loop time at which other connections have their turn; whether that came.
-        self._deadline = 0.0
-        self._descriptor = -1
-        self._yielded = False
-        self._draining = False
+        self._deadline, self._descriptor = 0.0, -1
+        self._yielded = self._draining = False
         #: Requests started but not sent, in order.
         self._answers: deque[PendingAnswer] = deque()
         self._backlog: deque[Any] = deque()
@@ -120,6 +116,8 @@ class Connection(asyncio.BufferedProtocol):
         self._serial_bytes = 0
         #: The client does not read; nothing is started for it.
         self._blocked = False
+        #: How many throttles hold (`mute`).
+        self._muted = 0
         #: When it was last seen to read, and how much it had not read then.
         self._unread_since = 0
         self._unread_bytes = 0
@@ -134,7 +132,7 @@ class Connection(asyncio.BufferedProtocol):
     def connection_made(self, transport: Any) -> None:
         self._transport = transport
         peer = transport.get_extra_info("peername")
-        self.peer_host = peer[0] if peer else "unix"
+        self.peer_host, self.peer_port = peer[:2] if peer else ("unix", 0)
         if not self._listener.admit(self):
             self._closing = True
             transport.abort()
@@ -334,7 +332,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def _may_start(self) -> bool:
         """Whether nothing that was started keeps the next request from being started."""
-        return self._serial is None and not self._blocked and self._encoded <= WRITE_BUFFER_MAX
+        return self._serial is None and not self._blocked and not self._muted and self._encoded <= WRITE_BUFFER_MAX
 
     def _keep(self, frame: memoryview) -> None:
         """Put a request behind those that wait already. `frame` has memory of its own, counted by the caller."""
@@ -367,7 +365,8 @@ class Connection(asyncio.BufferedProtocol):
 
     def _read_or_not(self) -> None:
         """Have the transport read, unless there is no room for what it would bring."""
-        room = not self._stalled and len(self._backlog) < BACKLOG_MAX and self._backlog_bytes < BACKLOG_BYTES_MAX
+        room = not (self._stalled or self._muted or len(self._backlog) >= BACKLOG_MAX)
+        room = room and self._backlog_bytes < BACKLOG_BYTES_MAX
         if room != self._reading and not self._closing and not self._transport.is_closing():
             self._reading = room
             if room:
@@ -375,6 +374,17 @@ class Connection(asyncio.BufferedProtocol):
                 self._transport.resume_reading()
             else:
                 self._transport.pause_reading()
+
+    def mute(self, seconds: float) -> None:
+        """Read and start nothing for so long: the client has used up its quota (KIP-219)."""
+        self._muted += 1
+        self._read_or_not()
+        asyncio.get_running_loop().call_later(seconds, self._unmute)
+
+    def _unmute(self) -> None:
+        self._muted -= 1
+        self.last_active = self._listener.ticks
+        self._drain_backlog()
 
     def _drain_backlog(self) -> None:
         """Start what waited, as far as it may start now."""
@@ -408,6 +418,8 @@ class Connection(asyncio.BufferedProtocol):
             if route is None:
                 self._unknown_version(frame)
                 return
+            if self.broker.throttling.active:
+                route = self.broker.throttling.metered(route, len(frame))
             pos = 10 + length
             if frame[10:pos] != self._client_id_bytes or length < 0 or (route.request_flexible and frame[pos]):
                 pos = self._read_header(frame)
@@ -539,12 +551,9 @@ class Connection(asyncio.BufferedProtocol):
             log.error("%s v%d cannot be answered", route.entry.name, route.version, exc_info=problem)
             self.abort()
             return []
-        head = _RESPONSE_HEAD_FLEXIBLE if route.response_flexible else _RESPONSE_HEAD
-        size = head.size + (len(parts[0]) if len(parts) == 1 else sum(map(len, parts)))
+        framed, size = frame_answer(parts, correlation_id, route.response_flexible)
         self._encoded += size
-        if len(parts) == 1:
-            return [head.pack(size - 4, correlation_id) + parts[0]]
-        return [head.pack(size - 4, correlation_id), *parts]
+        return framed
 
     def _send_ready(self) -> None:
         """Queue the answers that are next in order, then send."""
@@ -579,7 +588,7 @@ class Connection(asyncio.BufferedProtocol):
             self._refuse(f"a request of {self._expected} bytes did not arrive within {FRAME_DEADLINE_S:.0f} s")
         elif self._blocked and not self._is_read(ticks):
             self.abort_for("it does not read its answers")
-        elif ticks - self.last_active > self._listener.idle_ticks_max:
+        elif not self._muted and ticks - self.last_active > self._listener.idle_ticks_max:
             self.close()
 
     def _is_read(self, ticks: int) -> bool:

@@ -32,6 +32,7 @@ from .purgatory import Deferred
 if TYPE_CHECKING:
     from .connection import Connection
     from .server import Broker
+    from .throttling import Meter
 
 Handler = Callable[["Context", Any], Any]
 HandlerT = TypeVar("HandlerT", bound=Callable[..., Any])
@@ -49,6 +50,11 @@ class Context:
         self.connection = connection
         self.version = version
         self.client_id = client_id
+
+    @property
+    def meter(self) -> Meter | None:
+        """What counts the request while quotas are set (`throttling`)."""
+        return None
 
 
 class Entry(NamedTuple):

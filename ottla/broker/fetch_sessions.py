@@ -146,6 +146,10 @@ class FetchSessions:
         self._sessions.move_to_end(session.id)
         return list(session.partitions.values()), session, True
 
+    def forget(self, session: FetchSession) -> None:
+        """End a session of which the client was never told."""
+        self._sessions.pop(session.id, None)
+
     def _open(self, uses_topic_ids: bool, now_ms: int) -> FetchSession | None:
         sessions = self._sessions
         if len(sessions) >= self._slots:

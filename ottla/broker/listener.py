@@ -20,6 +20,7 @@ from .request_memory import PRESSURE_DEADLINE_S
 from .spare_buffers import SpareBuffers
 
 if TYPE_CHECKING:
+    from ..metadata.configs.resolve import Levels
     from .server import Broker
 
 log = logging.getLogger("ottla.broker.listener")
@@ -52,9 +53,11 @@ class Listener:
         self.shared = memoryview(bytearray(SHARED_BUFFER_SIZE))
         self.spare = SpareBuffers()
         self.request_bytes_max: int = config.integer("socket.request.max.bytes")
-        files_max = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-        self.connections_max: int = min(config.integer("max.connections"), max(files_max - FILES_RESERVED, 1))
-        self.connections_per_ip_max: int = config.integer("max.connections.per.ip")
+        self.connections_max = 0
+        self.connections_per_ip_max = 0
+        #: Addresses that may hold more or fewer connections than others.
+        self.connections_by_ip_max: dict[str, int] = {}
+        self.configure(config.levels)
         self.idle_ticks_max = config.integer("connections.max.idle.ms") / 1000 / SWEEP_INTERVAL_S
         #: Sweeps so far: a clock that costs nothing to read.
         self.ticks = 0
@@ -69,6 +72,18 @@ class Listener:
         self._sockets: list[socket.socket] = []
         self._servers: list[asyncio.Server] = []
         self._sweeper: asyncio.TimerHandle | None = None
+
+    def configure(self, levels: Levels) -> None:
+        """Take over the limits that may change while the broker runs."""
+        own = levels.for_listener(self.name, "max.connections")
+        wanted = levels.integer("max.connections") if own is None else min(int(own), levels.integer("max.connections"))
+        files_max = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        self.connections_max = min(wanted, max(files_max - FILES_RESERVED, 1))
+        self.connections_per_ip_max = levels.integer("max.connections.per.ip")
+        pairs = (levels.text("max.connections.per.ip.overrides") or "").split(",")
+        self.connections_by_ip_max = {
+            host.strip(): int(count) for host, _, count in (pair.rpartition(":") for pair in pairs) if host
+        }
 
     async def bind(self) -> None:
         """Take the port, before anything is done that needs it; raises OSError if somebody serves on it.
@@ -137,12 +152,15 @@ class Listener:
         if self._emptied is not None:
             return False  # the system accepted it before `stop`, and it was made after
         from_here = self._per_ip.get(connection.peer_host, 0)
-        if len(self.connections) >= self.connections_max or from_here >= self.connections_per_ip_max:
+        from_here_max = self.connections_by_ip_max.get(connection.peer_host, self.connections_per_ip_max)
+        if len(self.connections) >= self.connections_max or from_here >= from_here_max:
             metrics.connections_refused += 1
             return False
         self._per_ip[connection.peer_host] = from_here + 1
         self.connections.add(connection)
         metrics.connections_open += 1
+        if self.broker.throttling.connections.active:
+            self.broker.throttling.admit(connection)
         return True
 
     def forget(self, connection: Connection) -> None:

@@ -9,12 +9,26 @@ for the client and tells the connection when that is slow.
 from __future__ import annotations
 
 import os
+import struct
 from typing import Any
 
 #: Buffers one `writev` takes; Linux's and every BSD's limit.
 BUFFERS_MAX = 1024
 #: More buffers than this, if they are small, are cheaper joined than listed.
 SMALL_BYTES = 16 * 1024
+
+_HEAD = struct.Struct(">ii")
+_HEAD_FLEXIBLE = struct.Struct(">iix")
+
+
+def frame_answer(parts: list[Any], correlation_id: int, flexible: bool) -> tuple[list[Any], int]:
+    """Put size and header before an encoded answer; returns what to send and how many bytes that is."""
+    head = _HEAD_FLEXIBLE if flexible else _HEAD
+    if len(parts) == 1:
+        size = head.size + len(parts[0])
+        return [head.pack(size - 4, correlation_id) + parts[0]], size
+    size = head.size + sum(map(len, parts))
+    return [head.pack(size - 4, correlation_id), *parts], size
 
 
 def send(transport: Any, descriptor: int, parts: list[Any], size: int) -> None:

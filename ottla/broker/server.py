@@ -27,6 +27,8 @@ from .chance import RANDOM
 from .clock import Clock, SystemClock
 from .controller import Controller
 from .coordinators.groups import GroupCoordinatorService
+from .coordinators.service import CoordinatorService
+from .coordinators.transactions import TransactionCoordinatorService
 from .coordinators.share_state import ShareStateService
 from .dispatch import Dispatcher
 from .fetch_sessions import FetchSessions
@@ -40,6 +42,7 @@ from .producer_ids import ProducerIds
 from .request_memory import REQUEST_MEMORY_MAX, UNREAD_MEMORY_MAX, RequestMemory, UnreadMemory
 from .share.persister import LocalPersister, Persister
 from .takeover import take_over
+from .throttling import Throttling
 
 if TYPE_CHECKING:
     from ..log.files import Files
@@ -86,6 +89,7 @@ class Broker:
         request_bytes = config.integer("queued.max.request.bytes")
         self.request_memory = RequestMemory(request_bytes if request_bytes > 0 else REQUEST_MEMORY_MAX)
         self.unread_memory = UnreadMemory(UNREAD_MEMORY_MAX)
+        self.throttling = Throttling(config)
         self.epoch = -1
         #: Whether the logs were not closed cleanly the last time.
         self._crashed = False
@@ -120,6 +124,7 @@ class Broker:
         self.partitions = Partitions(self)
         self.producer_ids = ProducerIds(self)
         self.groups = GroupCoordinatorService(self)
+        self.transactions = TransactionCoordinatorService(self)
         self.share_state = ShareStateService(self)
         self.persister: Persister = LocalPersister(self.share_state)
         self.cluster_id = await self.metadata.open(cluster_id)
@@ -134,6 +139,7 @@ class Broker:
         self.apply(image)
         await self._register()
         await self.groups.start()
+        await self.transactions.start()
         await self.share_state.start()
         for listener in self.listeners:
             await listener.start()
@@ -153,6 +159,8 @@ class Broker:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._checkpointing is not None:
             await asyncio.wait([self._checkpointing])
+        if hasattr(self, "transactions"):
+            await self.transactions.stop()
         if hasattr(self, "groups"):
             await self.groups.stop()
             await self.share_state.stop()
@@ -223,9 +231,19 @@ class Broker:
         old, self.image = self.image, image
         if old.brokers is not image.brokers:
             self.live_brokers = frozenset(broker.id for broker in image.brokers.values() if broker.active)
+        self._apply_limits(old, image)
         self.partitions.apply(old, image)
         self.groups.apply(old, image)
+        self.transactions.apply(old, image)
         self.share_state.apply(old, image)
+
+    def _apply_limits(self, old: MetadataImage, image: MetadataImage) -> None:
+        """Tell those who limit clients: quotas, and what dynamic configs say about connections."""
+        levels = self.config.levels_in(image)
+        self.throttling.apply(old, image, levels, [listener.name for listener in self.listeners])
+        if old.version == 0 or levels != self.config.levels_in(old):
+            for listener in self.listeners:
+                listener.configure(levels)
 
     def _log_config(self, image: MetadataImage, topic: str) -> Any:
         own = image.configs.get(ResourceType.TOPIC, topic)
@@ -250,6 +268,13 @@ class Broker:
             endpoint = self.endpoint_of(node_id, listener_name)
             if endpoint is not None:
                 yield node_id, endpoint
+
+    def coordinator_of(self, topic: str) -> CoordinatorService[Any] | None:
+        """Return the coordinator that alone may write to a topic, if it has one."""
+        for service in (self.groups, self.transactions):
+            if service.TOPIC == topic:
+                return service
+        return None
 
     # ── upkeep ──────────────────────────────────────────────────────────────────────────────────────────────────
 

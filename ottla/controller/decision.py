@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
@@ -24,3 +25,11 @@ class Randomness(Protocol):
     def randbytes(self, n: int, /) -> bytes: ...
 
     def randrange(self, stop: int, /) -> int: ...
+
+
+#: Counts partitions that a request changes against the client's quota; raises when that is used up (KIP-599).
+Take = Callable[[int], None]
+
+
+def unlimited(partitions: int) -> None:
+    """Count nothing: there is no quota."""

@@ -31,7 +31,7 @@ from ..protocol.errors import ErrorCode, KafkaError
 from ..protocol.schema import ZERO_UUID, Data
 from ..protocol.stored.metadata import RemoveTopicRecord, TopicRecord
 from .configs import new_topic_configs
-from .decision import Decision, Randomness
+from .decision import Decision, Randomness, Take, unlimited
 from .names import check_name
 from .placement import place
 
@@ -58,7 +58,12 @@ def new_topic_id(random: Randomness) -> bytes:
 
 
 def create_topics(
-    image: MetadataImage, request: CreateTopicsRequest, *, levels: Levels, random: Randomness
+    image: MetadataImage,
+    request: CreateTopicsRequest,
+    *,
+    levels: Levels,
+    random: Randomness,
+    take: Take = unlimited,
 ) -> Decision[CreateTopicsResponse]:
     """Decide CreateTopics. Topics named twice are refused as a whole, as Kafka does."""
     counts = Counter(topic.name for topic in request.topics)
@@ -73,6 +78,7 @@ def create_topics(
                 why = "Excessively large number of partitions per request."
                 raise KafkaError(ErrorCode.POLICY_VIOLATION, why)
             result, new = _create_topic(image, topic, levels, random)
+            take(result.num_partitions)
             configs = tuple((c.name, c.value) for c in topic.configs if c.value is not None)  # of two, the last holds
             if configs not in described:  # most topics of a request set the same
                 described[configs] = _configs(dict(configs), levels)
@@ -251,7 +257,7 @@ def _partition_records(
 
 
 def delete_topics(
-    image: MetadataImage, request: DeleteTopicsRequest, *, version: int, levels: Levels
+    image: MetadataImage, request: DeleteTopicsRequest, *, version: int, levels: Levels, take: Take = unlimited
 ) -> Decision[DeleteTopicsResponse]:
     """Decide DeleteTopics: by name (v0-5), by name or id (v6)."""
     names = [*request.topic_names, *(t.name for t in request.topics if t.name is not None and t.topic_id == ZERO_UUID)]
@@ -291,8 +297,15 @@ def delete_topics(
             results.append(_deleted(name, found.id, error))
         else:
             doomed[found.id] = found
-    results += [_deleted(topic.name, topic.id, None) for topic in doomed.values()]
-    records: list[Data] = [RemoveTopicRecord(topic_id=topic_id) for topic_id in doomed]
+    records: list[Data] = []
+    for topic_id, found in doomed.items():
+        refused = None
+        try:
+            take(len(found.partitions))
+            records.append(RemoveTopicRecord(topic_id=topic_id))
+        except KafkaError as error:
+            refused = error
+        results.append(_deleted(found.name, topic_id, refused))
     return Decision(DeleteTopicsResponse(throttle_time_ms=0, responses=results), records)
 
 
@@ -319,7 +332,7 @@ def _refuse_deletion(names: list[str], ids: list[bytes], error: KafkaError) -> D
 
 
 def create_partitions(
-    image: MetadataImage, request: CreatePartitionsRequest, *, random: Randomness
+    image: MetadataImage, request: CreatePartitionsRequest, *, random: Randomness, take: Take = unlimited
 ) -> Decision[CreatePartitionsResponse]:
     """Decide CreatePartitions."""
     counts = Counter(topic.name for topic in request.topics)
@@ -336,7 +349,7 @@ def create_partitions(
             continue
         result = CreatePartitionsTopicResult(name=topic.name, error_code=ErrorCode.NONE)
         try:
-            records += _add_partitions(image, topic, random)
+            records += _add_partitions(image, topic, random, take)
         except KafkaError as error:
             result.error_code = error.code
             # Kafka says nothing beside the code where that says it all.
@@ -346,7 +359,7 @@ def create_partitions(
     return Decision(response, [] if request.validate_only else records)
 
 
-def _add_partitions(image: MetadataImage, request: CreatePartitionsTopic, random: Randomness) -> list[Data]:
+def _add_partitions(image: MetadataImage, request: CreatePartitionsTopic, random: Randomness, take: Take) -> list[Data]:
     topic = image.topics.get(request.name)
     if topic is None:
         raise KafkaError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
@@ -378,4 +391,5 @@ def _add_partitions(image: MetadataImage, request: CreatePartitionsTopic, random
             check_assignment(image.brokers, assignment.broker_ids, factor, present + i)
             for i, assignment in enumerate(request.assignments)
         ]
+    take(added)
     return _partition_records(image, topic.id, present, rows)

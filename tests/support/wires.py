@@ -12,6 +12,7 @@ from ottla.broker.dispatch import Dispatcher, Entry, Route
 from ottla.broker.listener import Listener
 from ottla.broker.metrics import Metrics
 from ottla.broker.request_memory import RequestMemory, UnreadMemory
+from ottla.broker.throttling import Throttling
 from ottla.protocol import codec
 from ottla.protocol.apis import request_class, response_class
 from ottla.protocol.framing import frame_request, request_header_version, response_header_version
@@ -72,8 +73,9 @@ class Bench:
     """A listener whose handlers the test gives; `connect` makes connections to it."""
 
     def __init__(self, **sets: str) -> None:
+        config = BrokerConfig.load(sets={"listeners": "PLAINTEXT://127.0.0.1:0", **sets})
         self.broker: Any = SimpleNamespace(
-            config=BrokerConfig.load(sets={"listeners": "PLAINTEXT://127.0.0.1:0", **sets}),
+            config=config, throttling=Throttling(config),
             metrics=Metrics(), dispatcher=Dispatcher(), unread_memory=UnreadMemory(1 << 30),
             request_memory=RequestMemory(1 << 30),
         )  # fmt: skip

@@ -35,6 +35,8 @@ def api_versions(context: Context, request: ApiVersionsRequest) -> ApiVersionsRe
         _SOFTWARE.match(request.client_software_name) and _SOFTWARE.match(request.client_software_version)
     ):
         return ApiVersionsResponse(error_code=ErrorCode.INVALID_REQUEST)
+    if context.version >= 3:
+        context.connection.software = (request.client_software_name, request.client_software_version)
     broker = context.broker
     features = broker.image.features
     return ApiVersionsResponse(

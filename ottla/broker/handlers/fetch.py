@@ -90,6 +90,8 @@ class _Reading:
         """Read every partition; returns the data, its size, and whether it must be answered without waiting."""
         broker = self.context.broker
         left = min(self.request.max_bytes, broker.fetch_bytes_max, broker.unread_memory.room())
+        if self.context.meter is not None:
+            left = self.context.meter.most_fetched(left)
         data: list[PartitionData] = []
         size = 0
         conclusive = False
@@ -197,7 +199,12 @@ class _Reading:
     def respond(self, data: list[PartitionData]) -> FetchResponse:
         """Group the partitions by topic; in an incremental answer, those with news."""
         session = self._session
-        response = FetchResponse(session_id=0 if session is None else session.id)
+        throttle_ms = 0
+        if self.context.meter is not None:
+            throttle_ms, with_records = self.context.meter.fetched(data)
+            if not with_records:
+                return self._throttled(throttle_ms)
+        response = FetchResponse(throttle_time_ms=throttle_ms, session_id=0 if session is None else session.id)
         topic: FetchableTopicResponse | None = None
         for wanted, item in zip(self._wanted, data, strict=True):
             if session is not None:
@@ -214,6 +221,14 @@ class _Reading:
             if item.current_leader.leader_id >= 0:
                 self._add_endpoint(response, item.current_leader.leader_id)
         return response
+
+    def _throttled(self, throttle_ms: int) -> FetchResponse:
+        """Answer without records: the client asks again when it may. One that wanted a session must begin anew."""
+        session = self._session
+        if session is not None and not self._incremental:
+            self.context.broker.fetch_sessions.forget(session)
+            session = None
+        return FetchResponse(throttle_time_ms=throttle_ms, session_id=0 if session is None else session.id)
 
     def _add_endpoint(self, response: FetchResponse, leader: int) -> None:
         endpoint = self.context.broker.endpoint_of(leader, self.context.connection.listener_name)

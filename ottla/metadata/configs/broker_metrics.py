@@ -7,7 +7,7 @@ from .validators import at_least, list_of
 from .values import CLASS, INT, LIST, LONG, STRING
 
 _NO_JVM = "Java classes cannot be loaded"
-_NO_QUOTA = "quotas are not enforced so far"
+_NO_QUOTA = "replication is not throttled so far"
 _NO_TELEMETRY = "client telemetry is not served so far"
 
 METRICS = [
@@ -26,21 +26,21 @@ METRICS = [
     define("telemetry.max.bytes", INT, 1048576, at_least(1), LOW,
         "The most bytes of metrics a client may push at once.", no_effect=_NO_TELEMETRY),
     define("quota.window.num", INT, 11, at_least(1), LOW,
-        "How many samples client quotas look back on.", no_effect=_NO_QUOTA),
+        "How many samples client quotas look back on."),
     define("replication.quota.window.num", INT, 11, at_least(1), LOW,
         "How many samples replication quotas look back on.", no_effect=_NO_QUOTA),
     define("alter.log.dirs.replication.quota.window.num", INT, 11, at_least(1), LOW,
         "How many samples the quota of moves between log directories looks back on.", no_effect=_NO_QUOTA),
     define("controller.quota.window.num", INT, 11, at_least(1), LOW,
-        "How many samples the controller's mutation quota looks back on.", no_effect=_NO_QUOTA),
+        "How many samples the controller's mutation quota looks back on."),
     define("quota.window.size.seconds", INT, 1, at_least(1), LOW,
-        "How long a sample of client quotas is.", no_effect=_NO_QUOTA),
+        "How long a sample of client quotas is."),
     define("replication.quota.window.size.seconds", INT, 1, at_least(1), LOW,
         "How long a sample of replication quotas is.", no_effect=_NO_QUOTA),
     define("alter.log.dirs.replication.quota.window.size.seconds", INT, 1, at_least(1), LOW,
         "How long a sample of the quota of moves between log directories is.", no_effect=_NO_QUOTA),
     define("controller.quota.window.size.seconds", INT, 1, at_least(1), LOW,
-        "How long a sample of the controller's mutation quota is.", no_effect=_NO_QUOTA),
+        "How long a sample of the controller's mutation quota is."),
     define("client.quota.callback.class", CLASS, None, None, LOW,
         "The plug-in that decides the quota of a client.", no_effect=_NO_JVM),
 ]  # fmt: skip

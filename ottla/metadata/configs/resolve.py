@@ -109,6 +109,11 @@ class Levels(NamedTuple):
         assert isinstance(value, int)
         return value
 
+    def for_listener(self, listener: str, name: str) -> str | None:
+        """Return what is set for one listener alone (`listener.name.external.max.connections`)."""
+        key = f"listener.name.{listener.lower()}.{name}"
+        return next((values[key] for values, _ in self.sources() if key in values), None)
+
     def effective_text(self, name: str) -> str | None:
         """Return what a broker works with under exactly this name: a level hides all weaker ones of all its synonyms."""
         chain = SYNONYMS.get(name, (name,))
