@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from . import kgo, librdkafka
+from . import kgo, librdkafka, readers, streams
 from .suite import Suite
 
 TABLE: tuple[Suite, ...] = (
     *kgo.SUITES,
     *librdkafka.SUITES,
+    *streams.SUITES,
+    *readers.SUITES,
 )
 BY_NAME = {suite.name: suite for suite in TABLE}
