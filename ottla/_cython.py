@@ -25,6 +25,10 @@ ulonglong: TypeAlias = int
 Py_ssize_t: TypeAlias = int
 bint: TypeAlias = bool
 p_uchar: TypeAlias = memoryview
+p_uint: TypeAlias = memoryview
+p_longlong: TypeAlias = memoryview
+p_ulonglong: TypeAlias = memoryview
+void: TypeAlias = None
 
 
 def cast(_kind: Any, value: Any) -> Any:
@@ -48,3 +52,19 @@ cfunc = inline = cclass = final = _unchanged
 
 def exceptval(check: bool) -> Callable[[T], T]:
     return _unchanged
+
+
+class _NoGil:
+    """`cython.nogil`: a block, or a decorator, that runs without the interpreter's lock once compiled."""
+
+    def __enter__(self) -> None:
+        """Nothing to release here."""
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing to take back."""
+
+    def __call__(self, thing: T) -> T:
+        return thing
+
+
+nogil = _NoGil()

@@ -30,6 +30,8 @@ HOT_MODULES: dict[str, str] = {
     "ottla.protocol._codec_cy": "messages: read and write",
     "ottla.records._batch_cy": "record batches: checksum and check",
     "ottla.records._records_cy": "record batches: read and build",
+    "ottla.log.cleaner._keys_cy": "compaction: the map of keys",
+    "ottla.log.cleaner._rewrite_cy": "compaction: batches anew",
 }
 
 PACKAGE = Path(__file__).parent

@@ -50,6 +50,8 @@ class LogConfig:
     #: Whether nothing here changes or restricts an ordinary batch (`records.batch.admit`), and how large one may be.
     ordinary: bool = field(init=False)
     batch_bytes_max: int = field(init=False)
+    #: At what age the active segment is rolled: a compacted one early enough for max.compaction.lag.ms.
+    roll_ms: int = field(init=False)
 
     def __post_init__(self) -> None:
         ordinary = (
@@ -61,6 +63,8 @@ class LogConfig:
         )
         object.__setattr__(self, "ordinary", ordinary)
         object.__setattr__(self, "batch_bytes_max", min(self.max_message_bytes, self.segment_bytes))
+        roll_ms = min(self.segment_ms, self.max_compaction_lag_ms) if self.compacted else self.segment_ms
+        object.__setattr__(self, "roll_ms", roll_ms)
 
     @property
     def compacted(self) -> bool:

@@ -27,6 +27,7 @@ from ottla.log.errors import LockedError
 
 #: Descriptors kept open at once. Linux gives a process 1024 by default and sockets need most of them.
 OPEN_FILES_MAX = 256
+WORKER_OPEN_FILES_MAX = 8  # a worker reads one file and writes another
 
 Buffer = bytes | bytearray | memoryview
 
@@ -177,6 +178,12 @@ class DiskFiles:
 
     def modified_ms(self, path: str) -> int:
         return Path(path).stat().st_mtime_ns // 1_000_000
+
+    def set_modified(self, path: str, modified_ms: int) -> None:
+        os.utime(path, ns=(modified_ms * 1_000_000, modified_ms * 1_000_000))
+
+    def for_worker(self) -> DiskFiles:
+        return DiskFiles(WORKER_OPEN_FILES_MAX)
 
     def mkdir(self, path: str) -> None:
         Path(path).mkdir(parents=True, exist_ok=True)

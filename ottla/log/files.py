@@ -66,6 +66,8 @@ class Files(Protocol):
 
     def modified_ms(self, path: str) -> int: ...
 
+    def set_modified(self, path: str, modified_ms: int) -> None: ...
+
     def mkdir(self, path: str) -> None:
         """Make a folder (and its parents); no error when it exists."""
 
@@ -89,6 +91,9 @@ class Files(Protocol):
 
     def lock(self, path: str) -> Callable[[], None]:
         """Take the lock file or raise LockedError; returns what releases it. The lock dies with the process."""
+
+    def for_worker(self) -> Files:
+        """The same file system for another thread: open descriptors are not shared between threads."""
 
     def free_bytes(self, path: str) -> tuple[int, int]:
         """(total, usable) of the medium, -1 where it has no such figure."""

@@ -290,7 +290,7 @@ class Log:
         if first == -2:
             first = segment.load_first_timestamp()
         waited = max_timestamp - first if first >= 0 else now_ms - segment.created_ms
-        if waited > config.segment_ms - self._jitter_ms:
+        if waited > config.roll_ms - self._jitter_ms:
             return True
         index_full = config.segment_index_bytes // 12
         return (
@@ -532,6 +532,13 @@ class Log:
             syncs.append(partial(self.files.sync_directory, parent_of(self.directory)))
         syncs.append(partial(self._unless_gone, partial(self.files.sync_directory, self.directory)))
         return syncs
+
+    def sync_folder(self) -> None:
+        """Make the names in the folder durable, in a worker thread."""
+        try:
+            self._unless_gone(partial(self.files.sync_directory, self.directory))
+        except OSError as error:
+            raise self.health.fail(error) from error
 
     def _unless_gone(self, write: Callable[[], None]) -> None:
         """Do a write by path in a worker thread; a folder that was set aside meanwhile needs it no more."""

@@ -7,7 +7,7 @@
     names      → survive once their folder was synced; a file's own fsync does not make its name durable
 
 At `crash()` each file keeps its synced bytes and of the rest a random prefix, perhaps with a torn (zeroed) stretch;
-each name that was not synced is there or not, by chance. `fail_after(n)` makes the n-th mutating call fail once with an
+each name that was not synced is there or not, by chance (of a rename, the old name or the new). `fail_after(n)` makes the n-th mutating call fail once with an
 errno, `fail_syncs` every sync from now on, and a failed write may have written a part.
 """
 
@@ -159,6 +159,12 @@ class MemoryFiles:
     def modified_ms(self, path: str) -> int:
         return self._inode(path).modified_ms
 
+    def set_modified(self, path: str, modified_ms: int) -> None:
+        self._inode(path).modified_ms = modified_ms
+
+    def for_worker(self) -> MemoryFiles:
+        return self
+
     def mkdir(self, path: str) -> None:
         parts = path.split("/")
         for end in range(1, len(parts) + 1):
@@ -266,6 +272,7 @@ class FaultyFiles(MemoryFiles):
                     survivors[name] = self._names[name]
                 else:
                     survivors.pop(name, None)
+        self._keep_renamed(survivors)
         for inode in {id(inode): inode for inode in survivors.values() if inode is not None}.values():
             _lose_unsynced(inode, rng)
         folders = {name for name, inode in survivors.items() if inode is None}
@@ -274,6 +281,18 @@ class FaultyFiles(MemoryFiles):
         self._locks.clear()
         self.faults.calls_until_failure = -1
         self.faults.syncs_fail = False
+
+    def _keep_renamed(self, survivors: dict[str, _Inode | None]) -> None:
+        """A rename happened or it did not: a file that had a name before and has one now does not lose both."""
+        now, before, left = _by_inode(self._names), _by_inode(self._durable_names), _by_inode(survivors)
+        for number, name in before.items():
+            if number in now and number not in left:
+                kept = name if survivors.get(name) is None else now[number]
+                survivors[kept] = self._durable_names[name]
+
+
+def _by_inode(names: dict[str, _Inode | None]) -> dict[int, str]:
+    return {id(inode): name for name, inode in names.items() if inode is not None}
 
 
 def _has_parents(name: str, folders: set[str]) -> bool:

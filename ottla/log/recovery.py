@@ -164,8 +164,10 @@ def _clear_leftovers(files: Files, directory: str, names: dict[str, int]) -> dic
     of a finished one: takes the place of the segments it was made from.
     """
     doomed = [name for name in names if name.endswith((DELETED_SUFFIX, TEMPORARY_SUFFIX, CLEANED_SUFFIX))]
+    names = {name: size for name, size in names.items() if name not in doomed}
+    doomed += _orphaned_swaps(names)
     cleaned = [int(name[:20]) for name in doomed if name.endswith(CLEANED_SUFFIX) and name[:20].isdigit()]
-    swaps = [name for name in names if name.endswith(SWAP_SUFFIX) and name[:20].isdigit()]
+    swaps = [name for name in names if name.endswith(SWAP_SUFFIX) and name[:20].isdigit() and name not in doomed]
     if cleaned:
         doomed += [name for name in swaps if int(name[:20]) >= min(cleaned)]
     swaps = [name for name in swaps if name not in doomed]
@@ -190,14 +192,31 @@ def _clear_leftovers(files: Files, directory: str, names: dict[str, int]) -> dic
     return files.list(directory)
 
 
+def _orphaned_swaps(names: dict[str, int]) -> list[str]:
+    """Indexes whose log has its own name already (or not yet): which log they describe is uncertain, so both they and
+    those beside the log go, and are made anew."""
+    bases = {
+        name[:20] for name in names
+        if name.endswith(SWAP_SUFFIX) and name[:20] + LOG_SUFFIX + SWAP_SUFFIX not in names
+    }  # fmt: skip
+    return [
+        name for name in names
+        if name[:20] in bases
+        and (name.endswith(SWAP_SUFFIX) or (name.endswith(SEGMENT_SUFFIXES) and not name.endswith(LOG_SUFFIX)))
+    ]  # fmt: skip
+
+
 def _end_of(files: Files, directory: str, name: str) -> int:
     """One past the last offset in a log file, by its headers."""
     path = f"{directory}/{name}"
     size = files.size(path)
     file = files.open(path, size=size)
     position, end = 0, int(name[:20])
+    start, data = 0, b""
     while position + HEADER_SIZE <= size:
-        header = read_header(file.pread(HEADER_SIZE, position))
+        if position + HEADER_SIZE > start + len(data):
+            start, data = position, file.pread(SCAN_BYTES, position)
+        header = read_header(data, position - start)
         if header.batch_length < HEADER_SIZE - LOG_OVERHEAD:
             break
         end = header.next_offset

@@ -78,7 +78,8 @@ def plan_retention(log: Log, now_ms: int, high_watermark: int) -> int:
 
 
 def _deletable(segment: Segment, high_watermark: int) -> bool:
-    return segment.next_offset <= high_watermark and segment.size > 0
+    # An empty active segment stays; a sealed one that compaction emptied goes like any other.
+    return segment.next_offset <= high_watermark and (segment.size > 0 or segment.sealed)
 
 
 def _too_much(log: Log, doomed: int, high_watermark: int) -> int:
@@ -133,12 +134,15 @@ def apply_retention(log: Log, now_ms: int, high_watermark: int) -> int:
     return deleted
 
 
-def delete_files(log: Log, segments: list[Segment], now_ms: int) -> None:
+def delete_files(log: Log, segments: list[Segment], now_ms: int, keep_snapshot_of: int = -1) -> None:
+    """Rename the files of segments that the log has no more; the snapshot at one offset may stay."""
     renamed = []
     names = log.files.list(log.directory)
     for segment in segments:
         segment.close()
         for path in paths_of(segment):
+            if segment.base_offset == keep_snapshot_of and path.endswith(SNAPSHOT_SUFFIX):
+                continue
             if path.rpartition("/")[2] in names:
                 log.files.rename(path, path + DELETED_SUFFIX)
                 renamed.append(path + DELETED_SUFFIX)

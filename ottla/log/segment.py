@@ -76,15 +76,16 @@ class Segment:
     __slots__ = (
         "_aborted", "_index", "_index_cache", "_time_index", "base_offset", "bytes_since_index", "created_ms", "directory",
         "file", "files", "first_timestamp", "interval", "max_timestamp", "next_offset", "offset_of_max_timestamp", "sealed",
-        "sidecars_changed", "size", "synced_size",
+        "sidecars_changed", "size", "suffix", "synced_size",
     )  # fmt: skip
 
     def __init__(
         self, files: Files, directory: str, base_offset: int, size: int, *, created_ms: int, cache: IndexCache,
-        interval: int, create: bool = False,
+        interval: int, create: bool = False, suffix: str = "",
     ) -> None:  # fmt: skip
         self.files = files
         self.directory = directory
+        self.suffix = suffix  # behind each name, while compaction puts the segment in its place
         self.base_offset = base_offset
         self.file = files.open(self.path(LOG_SUFFIX), size=size, create=create)
         self.size = size
@@ -106,7 +107,7 @@ class Segment:
             self.max_timestamp = self.first_timestamp = -1
 
     def path(self, suffix: str) -> str:
-        return f"{self.directory}/{self.base_offset:020d}{suffix}"
+        return f"{self.directory}/{self.base_offset:020d}{suffix}{self.suffix}"
 
     # -- indexes --------------------------------------------------------------------------------------------------
 
@@ -147,7 +148,7 @@ class Segment:
         gap, end = 0, last
         top = time_index.timestamps[-1] if len(time_index) else -1
         covered = self.base_offset + time_index.offsets[-1] if len(time_index) else -1
-        seen = -1
+        seen, last_offset = -1, self.base_offset - 1
         for position, header in self.walk(last):
             if position == last and len(index) and header.last_offset != self.base_offset + index.offsets[-1]:
                 raise CorruptSidecarError("the last entry of the offset index does not point at its batch")
@@ -155,17 +156,18 @@ class Segment:
                 raise CorruptSidecarError("the offset index ends before its segment does")
             gap += header.size
             end = position + header.size
-            seen = max(seen, header.max_timestamp)
+            seen, last_offset = max(seen, header.max_timestamp), header.last_offset
         if end != self.size and self.sealed:
             raise CorruptLogError(self.path(LOG_SUFFIX), f"the segment ends with half a batch at position {end}")
         if not self.sealed:
             return
-        if seen > top or (covered + 1 != self.next_offset and self._greatest_timestamp(covered) > top):
+        if seen > top or (covered != last_offset and self._greatest_timestamp(covered, index) > top):
             raise CorruptSidecarError("the time index ends before its segment does")
 
-    def _greatest_timestamp(self, offset: int) -> int:
+    def _greatest_timestamp(self, offset: int, index: OffsetIndex) -> int:
         """Of the batches from the one that holds `offset` on, all where that is -1."""
-        return max((header.max_timestamp for _, header in self.walk(0) if header.last_offset >= offset), default=-1)
+        start = index.position_for(offset - self.base_offset) if offset > self.base_offset else 0
+        return max((header.max_timestamp for _, header in self.walk(start) if header.last_offset >= offset), default=-1)
 
     def rebuild_indexes(self) -> tuple[OffsetIndex, TimeIndex]:
         """Make both indexes from the batch headers."""
@@ -385,6 +387,14 @@ class Segment:
         if self.sealed:
             self.write_sidecars()
             self._index_cache.loaded(self, 8 * len(index) + 12 * len(time_index) + 512)
+
+    def take_indexes(
+        self, index: OffsetIndex, time_index: TimeIndex, aborted: list[AbortedTransaction], top: int, top_offset: int
+    ) -> None:
+        """Know what compaction wrote into the files of a new sealed segment."""
+        self._index, self._time_index, self._aborted = index, time_index, aborted
+        self.max_timestamp, self.offset_of_max_timestamp = top, top_offset
+        self._index_cache.loaded(self, 8 * len(index) + 12 * len(time_index) + 512)
 
     def close(self) -> None:
         self._index_cache.forget(self)
