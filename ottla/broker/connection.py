@@ -487,7 +487,7 @@ class Connection(asyncio.BufferedProtocol):
     def _defer(self, answer: PendingAnswer, result: Any) -> None:
         """Keep the place of an answer that comes later."""
         self._answers.append(answer)
-        if not answer.pipelined:
+        if not answer.pipelined or (type(result) is Deferred and result.serial and not result.done):
             self._serial = answer
         if type(result) is Deferred:
             result.on_result(lambda value: self._on_result(answer, value))

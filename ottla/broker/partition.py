@@ -143,6 +143,11 @@ class Partition:
             self._advance()
         return result
 
+    def has_open_transaction(self, producer_id: int, producer_epoch: int) -> bool:
+        """Whether this very producer has written to a transaction here that has not ended."""
+        entry = self.log.producer_state.producers.get(producer_id)
+        return entry is not None and entry.current_txn_first_offset >= 0 and entry.epoch == producer_epoch
+
     def when_committed(self, end_offset: int, callback: Callable[[ErrorCode], None]) -> None:
         """Call `callback` once everything below `end_offset` is committed, or with the error that prevents it."""
         if end_offset <= self.high_watermark:

@@ -30,10 +30,12 @@ class Deferred:
     Lighter than a future: the callback runs at once, in the turn of the loop that brought the event.
     """
 
-    __slots__ = ("_callback", "done", "result")
+    __slots__ = ("_callback", "done", "result", "serial")
 
     def __init__(self) -> None:
         self.done = False
+        #: Whether later requests of the connection wait for this one, also where its API lets them overtake.
+        self.serial = False
         self.result: Any = None
         self._callback: Callable[[Any], None] | None = None
 

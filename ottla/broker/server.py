@@ -28,8 +28,8 @@ from .clock import Clock, SystemClock
 from .controller import Controller
 from .coordinators.groups import GroupCoordinatorService
 from .coordinators.service import CoordinatorService
-from .coordinators.transactions import TransactionCoordinatorService
 from .coordinators.share_state import ShareStateService
+from .coordinators.transactions import TransactionCoordinatorService
 from .dispatch import Dispatcher
 from .fetch_sessions import FetchSessions
 from .group_commit import GroupCommit
@@ -52,7 +52,16 @@ if TYPE_CHECKING:
 log = logging.getLogger("ottla.broker")
 
 #: The feature levels this broker can work with: name -> (lowest, highest). A feature stands here when it works.
-SUPPORTED_FEATURES = {"metadata.version": (7, 29), "share.version": (0, 1), "streams.version": (0, 1)}
+SUPPORTED_FEATURES = {
+    "metadata.version": (7, 29),
+    "transaction.version": (0, 2),
+    "share.version": (0, 1),
+    "streams.version": (0, 1),
+    "kraft.version": (0, 1),
+    "eligible.leader.replicas.version": (0, 1),
+}
+#: Of these a new cluster begins at level 0: there is no quorum, and nobody who could be an eligible leader on one node.
+OPTIONAL_FEATURES = frozenset({"kraft.version", "eligible.leader.replicas.version"})
 
 
 class Endpoint(NamedTuple):
@@ -177,7 +186,9 @@ class Broker:
         if found is None:
             check_no_partitions(self.logs.directories)
             records: list[Data] = [
-                FeatureLevelRecord(name=name, feature_level=high) for name, (_, high) in SUPPORTED_FEATURES.items()
+                FeatureLevelRecord(name=name, feature_level=high)
+                for name, (_, high) in SUPPORTED_FEATURES.items()
+                if name not in OPTIONAL_FEATURES
             ]
         else:
             records = found.records
@@ -271,8 +282,8 @@ class Broker:
 
     def coordinator_of(self, topic: str) -> CoordinatorService[Any] | None:
         """Return the coordinator that alone may write to a topic, if it has one."""
-        for service in (self.groups, self.transactions):
-            if service.TOPIC == topic:
+        for service in (self.groups, self.transactions, self.share_state):
+            if topic == service.TOPIC:
                 return service
         return None
 

@@ -23,12 +23,13 @@ from ...protocol.apis.offset_fetch import OffsetFetchRequestGroup, OffsetFetchRe
 from ...protocol.apis.streams_group_describe import DescribedGroup as StreamsDescribedGroup
 from ...protocol.apis.streams_group_heartbeat import StreamsGroupHeartbeatRequest
 from ...protocol.apis.sync_group import SyncGroupRequest
+from ...protocol.apis.txn_offset_commit import TxnOffsetCommitRequest
 from ...protocol.errors import ErrorCode
 from ...records.compression import Compression
 from ..purgatory import Deferred
 from ..topic_names import GROUP_METADATA
 from .service import CoordinatorService, settled
-from .shard_host import HostConfig
+from .shard_host import HostConfig, Producer
 from .streams_topics import StreamsTopics
 
 if TYPE_CHECKING:
@@ -168,6 +169,13 @@ class GroupCoordinatorService(CoordinatorService[GroupShard]):
         host = self.host(request.group_id)
         now_ms = self._broker.clock.now_ms()
         return host.carry_out(host.shard.commit_offsets(request, request_context(context), now_ms))
+
+    def commit_offsets_in_transaction(self, context: Context, request: TxnOffsetCommitRequest) -> Any:
+        """TxnOffsetCommit."""
+        host = self.host(request.group_id)
+        now_ms = self._broker.clock.now_ms()
+        decision = host.shard.commit_offsets_in_transaction(request, request_context(context), now_ms)
+        return host.carry_out(decision, Producer(request.producer_id, request.producer_epoch))
 
     async def fetch_offsets(
         self, request: OffsetFetchRequestGroup, *, require_stable: bool

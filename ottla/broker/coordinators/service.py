@@ -45,11 +45,19 @@ async def settled(result: Any) -> Any:
 
 
 def mapped(result: Any, transform: Callable[[Any], ResultT]) -> ResultT | Deferred:
-    """Apply `transform` to a result (a response or a `KafkaError`), now or when it comes."""
+    """Apply `transform` to a result (a response or a `KafkaError`), now or when it comes; it may have to wait itself."""
     if not isinstance(result, Deferred):
         return transform(result)
     later = Deferred()
-    result.on_result(lambda value: later.resolve(transform(value)))
+
+    def hand_on(value: Any) -> None:
+        outcome: Any = transform(value)
+        if isinstance(outcome, Deferred):
+            outcome.on_result(later.resolve)
+        else:
+            later.resolve(outcome)
+
+    result.on_result(hand_on)
     return later
 
 

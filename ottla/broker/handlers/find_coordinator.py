@@ -1,10 +1,10 @@
-"""FindCoordinator (key 10): which broker coordinates a group or keeps a share partition's state.
+"""FindCoordinator (key 10): which broker coordinates a group or a transactional id, or keeps a share partition's state.
 
-It is the leader of the partition that the key hashes to, of `__consumer_offsets` (group id) or `__share_group_state`
-(`group:topic id:partition`); the topic is made when it is first asked for. Kafka answers COORDINATOR_NOT_AVAILABLE while it makes it, here the client waits for the moment it
-takes. v1 has key types (0 group, 1 transaction, 2 share), v4 several keys, v6 the share type. Transactions are
-not served so far: INVALID_REQUEST, as Kafka answers for a feature that is off, because a client would ask again and
-again after anything milder. An unknown type and a share partition that is not written as one are INVALID_REQUEST too.
+It is the leader of the partition that the key hashes to, of `__consumer_offsets` (group id), `__transaction_state`
+(transactional id) or `__share_group_state` (`group:topic id:partition`); the topic is made when it is first asked for.
+Kafka answers COORDINATOR_NOT_AVAILABLE while it makes it, here the client waits for the moment it takes. v1 has key types
+(0 group, 1 transaction, 2 share), v4 several keys, v6 the share type. An unknown type and a share partition that is not
+written as one are INVALID_REQUEST.
 """
 
 from __future__ import annotations
@@ -18,8 +18,6 @@ from ..coordinators.share_state import coordinator_key, parse_coordinator_key
 from ..dispatch import Context, handler
 
 GROUP, TRANSACTION, SHARE = 0, 1, 2
-#: What a client is told that asks for what this release does not have.
-NOT_SERVED = {TRANSACTION: "This broker does not serve transactions"}
 _BATCHED_SINCE = 4
 _SHARE_SINCE = 6
 
@@ -69,10 +67,8 @@ async def _find(context: Context, key_type: int, key: str) -> _Found:
         return _Found(ErrorCode.INVALID_REQUEST, message=ErrorCode.INVALID_REQUEST.message)
     if key_type == SHARE and context.version < _SHARE_SINCE:
         return _Found(ErrorCode.INVALID_REQUEST)
-    if key_type in NOT_SERVED:
-        return _Found(ErrorCode.INVALID_REQUEST, message=NOT_SERVED[key_type])
     broker = context.broker
-    service: CoordinatorService[Any] = broker.groups
+    service: CoordinatorService[Any] = broker.transactions if key_type == TRANSACTION else broker.groups
     if key_type == SHARE:
         service = broker.share_state
         share_partition = parse_coordinator_key(key)

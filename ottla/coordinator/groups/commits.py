@@ -25,6 +25,13 @@ from ...protocol.apis.offset_fetch import (
     OffsetFetchResponsePartitions,
     OffsetFetchResponseTopics,
 )
+from ...protocol.apis.txn_offset_commit import (
+    TxnOffsetCommitRequest,
+    TxnOffsetCommitRequestPartition,
+    TxnOffsetCommitResponse,
+    TxnOffsetCommitResponsePartition,
+    TxnOffsetCommitResponseTopic,
+)
 from ...protocol.errors import ErrorCode, KafkaError
 from ...protocol.schema import ZERO_UUID
 from ..decision import Decision, RequestContext
@@ -93,6 +100,56 @@ class Commits:
         decision.response = response
         return decision
 
+    def commit_in_transaction(
+        self, request: TxnOffsetCommitRequest, context: RequestContext, now_ms: int
+    ) -> Decision:  # fmt: skip
+        """Commit offsets that count once the producer's transaction does (TxnOffsetCommit).
+
+        Raises `KafkaError` if the whole commit is refused.
+        """
+        decision = Decision()
+        group = self._groups.get(request.group_id)
+        check = None
+        if group is not None:
+            check = self._check_transactional(group, request, context)
+        elif request.generation_id >= 0:
+            raise KafkaError(ErrorCode.ILLEGAL_GENERATION)
+        response = TxnOffsetCommitResponse()
+        for topic in request.topics:
+            results = []
+            for partition in topic.partitions:
+                index = partition.partition_index
+                if check is not None:
+                    check(topic.name, ZERO_UUID, index)
+                error = ErrorCode.NONE
+                if self._is_too_long(partition):
+                    error = ErrorCode.OFFSET_METADATA_TOO_LARGE
+                else:
+                    offset = OffsetAndMetadata(
+                        partition.committed_offset, partition.committed_leader_epoch,
+                        partition.committed_metadata or "", now_ms,
+                    )  # fmt: skip
+                    decision.records.append(offset_commit_record(request.group_id, topic.name, index, offset))
+                results.append(TxnOffsetCommitResponsePartition(partition_index=index, error_code=error))
+            response.topics.append(TxnOffsetCommitResponseTopic(name=topic.name, partitions=results))
+        decision.response = response
+        return decision
+
+    @staticmethod
+    def _check_transactional(
+        group: Group, request: TxnOffsetCommitRequest, context: RequestContext
+    ) -> CommitCheck | None:  # fmt: skip
+        """Fence members and generations (KIP-447); v0 to v2 name neither."""
+        try:
+            return group.validate_offset_commit(
+                request.member_id, request.group_instance_id, request.generation_id, transactional=True,
+                api_version=context.api_version,
+            )  # fmt: skip
+        except KafkaError as error:
+            if error.code is ErrorCode.STALE_MEMBER_EPOCH:
+                raise KafkaError(ErrorCode.ILLEGAL_GENERATION) from error
+            raise
+
     def _check_commit(
         self, request: OffsetCommitRequest, context: RequestContext, decision: Decision
     ) -> CommitCheck | None:
@@ -112,7 +169,7 @@ class Commits:
             rebalance.restart_heartbeat(group.group_id, group.members[member_id], decision)
         return check
 
-    def _is_too_long(self, partition: OffsetCommitRequestPartition) -> bool:
+    def _is_too_long(self, partition: OffsetCommitRequestPartition | TxnOffsetCommitRequestPartition) -> bool:
         text = partition.committed_metadata or ""
         # Kafka counts UTF-16 units, at most two for each of our characters.
         size_max = self._config.offset_metadata_max_bytes

@@ -28,6 +28,7 @@ from ...protocol.apis.offset_commit import OffsetCommitRequest
 from ...protocol.apis.offset_delete import OffsetDeleteRequest
 from ...protocol.apis.offset_fetch import OffsetFetchRequestGroup, OffsetFetchResponseGroup
 from ...protocol.apis.sync_group import SyncGroupRequest
+from ...protocol.apis.txn_offset_commit import TxnOffsetCommitRequest
 from ...protocol.errors import ErrorCode, KafkaError
 from ..decision import Completion, Decision, RequestContext, StoredRecord, Ticket, Timer, TimerKey
 from ..shard import NO_PRODUCER_ID
@@ -163,6 +164,12 @@ class GroupShard:
     def commit_offsets(self, request: OffsetCommitRequest, context: RequestContext, now_ms: int) -> Decision:
         """OffsetCommit; raises `KafkaError` if all of it is refused."""
         return self._commits.commit(request, context, now_ms)
+
+    def commit_offsets_in_transaction(
+        self, request: TxnOffsetCommitRequest, context: RequestContext, now_ms: int
+    ) -> Decision:  # fmt: skip
+        """TxnOffsetCommit; raises `KafkaError` if all of it is refused. The records go into the producer's transaction."""
+        return self._commits.commit_in_transaction(request, context, now_ms)
 
     def fetch_offsets(self, request: OffsetFetchRequestGroup, *, require_stable: bool) -> OffsetFetchResponseGroup:
         """OffsetFetch of one group."""
