@@ -28,6 +28,7 @@ from .clock import Clock, SystemClock
 from .controller import Controller
 from .coordinators.groups import GroupCoordinatorService
 from .coordinators.service import CoordinatorService
+from .coordinators.share_groups import ShareGroups
 from .coordinators.share_state import ShareStateService
 from .coordinators.transactions import TransactionCoordinatorService
 from .dispatch import Dispatcher
@@ -134,6 +135,7 @@ class Broker:
         self.producer_ids = ProducerIds(self)
         self.groups = GroupCoordinatorService(self)
         self.transactions = TransactionCoordinatorService(self)
+        self.share_groups = ShareGroups(self)
         self.share_state = ShareStateService(self)
         self.persister: Persister = LocalPersister(self.share_state)
         self.cluster_id = await self.metadata.open(cluster_id)
@@ -171,6 +173,7 @@ class Broker:
         if hasattr(self, "transactions"):
             await self.transactions.stop()
         if hasattr(self, "groups"):
+            await self.share_groups.stop()
             await self.groups.stop()
             await self.share_state.stop()
         if self.group_commit is not None:

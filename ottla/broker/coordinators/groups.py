@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ...coordinator import GroupCoordinatorConfig, GroupShard, RequestContext
+from ...coordinator.groups.share.config import ShareConfig
 from ...coordinator.groups.streams.config import StreamsConfig
 from ...protocol.apis.describe_groups import DescribedGroup
 from ...protocol.apis.heartbeat import HeartbeatRequest
@@ -53,6 +54,12 @@ def coordinator_config(config: BrokerConfig) -> GroupCoordinatorConfig:
         group_max_size=config.integer("group.max.size"),
         offset_metadata_max_bytes=config.integer("offset.metadata.max.bytes"),
         offsets_retention_ms=config.integer("offsets.retention.minutes") * 60_000,
+        share=ShareConfig(
+            session_timeout_ms=config.integer("group.share.session.timeout.ms"),
+            heartbeat_interval_ms=config.integer("group.share.heartbeat.interval.ms"),
+            max_size=config.integer("group.share.max.size"),
+            initialize_retry_interval_ms=config.integer("group.share.initialize.retry.interval.ms"),
+        ),
         streams=StreamsConfig(
             session_timeout_ms=config.integer("group.streams.session.timeout.ms"),
             heartbeat_interval_ms=config.integer("group.streams.heartbeat.interval.ms"),
@@ -207,7 +214,8 @@ class GroupCoordinatorService(CoordinatorService[GroupShard]):
         return groups
 
     async def delete_group(self, group_id: str) -> ErrorCode:
-        """DeleteGroups of one group."""
+        """DeleteGroups of one group; what a share group has at the share coordinator goes first."""
+        await self._broker.share_groups.delete_states(group_id)
         host = self.host(group_id)
         error: ErrorCode = await settled(host.carry_out(host.shard.delete_group(group_id)))
         return error

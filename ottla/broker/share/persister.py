@@ -14,6 +14,7 @@ what must survive. This is the line between them. An error of the coordinator is
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
@@ -69,16 +70,19 @@ class Persister(Protocol):
 class LocalPersister:
     """The share coordinator of this broker."""
 
-    __slots__ = ("_coordinator",)
+    __slots__ = ("_coordinator", "_creating")
 
     def __init__(self, coordinator: ShareStateService) -> None:
         self._coordinator = coordinator
+        #: Many partitions are initialized at once; the topic is made once.
+        self._creating = asyncio.Lock()
 
     async def initialize(
         self, group_id: str, topic_id: bytes, partition: int, state_epoch: int, start_offset: int
     ) -> None:
         """Begin anew. The topic is made if need be."""
-        error = await self._coordinator.ensure_topic()
+        async with self._creating:
+            error = await self._coordinator.ensure_topic()
         if error:
             raise KafkaError(error)
         key = SharePartitionKey(group_id, topic_id, partition)

@@ -35,6 +35,8 @@ class Group(ABC):
 
     #: The name of the kind, as in ListGroups.
     TYPE: ClassVar[str]
+    #: Whether it is forgotten when it is empty and has no offsets.
+    EXPIRES: ClassVar[bool] = True
     group_id: str
 
     # -- what administrators see ---------------------------------------------------------------------------------

@@ -46,6 +46,7 @@ from .records import (
     parse_key,
     parse_offset_commit,
 )
+from .share.kind import Share
 from .streams.kind import Streams
 
 __all__ = ["GroupShard"]
@@ -59,7 +60,7 @@ class GroupShard:
 
     __slots__ = (
         "_commits", "_foreign", "_kind_of_completion", "_kind_of_record", "_kind_of_timer", "_store", "classic",
-        "kinds", "state", "streams",
+        "kinds", "share", "state", "streams",
     )  # fmt: skip
 
     def __init__(self, config: GroupCoordinatorConfig) -> None:
@@ -69,9 +70,10 @@ class GroupShard:
         self._foreign: dict[str, set[bytes]] = {}
         self._commits = Commits(state, self._store)
         self.classic = Classic(state)
+        self.share = Share(state)
         self.streams = Streams(state)
         #: The table of kinds; a kind is asked for what it named as its own.
-        self.kinds: tuple[GroupKind, ...] = (self.classic, self.streams)
+        self.kinds: tuple[GroupKind, ...] = (self.classic, self.share, self.streams)
         kinds = self.kinds
         self._kind_of_record: dict[int, GroupKind] = {number: kind for kind in kinds for number in kind.RECORD_TYPES}
         self._kind_of_timer: dict[str, GroupKind] = {name: kind for kind in kinds for name in kind.TIMERS}
@@ -269,7 +271,7 @@ class GroupShard:
                 continue  # Whether such a group is empty is not ours to say.
             expired, nothing_remains = self._commits.expired(group, now_ms)
             decision = Decision(records=[offset_tombstone(*key) for key in expired])
-            if nothing_remains and group.is_empty():
+            if nothing_remains and group.EXPIRES and group.is_empty():
                 self._bury(group, decision)
                 decision.notes.append(f"Group {group.group_id} is empty and its offsets have expired")
             if decision.records:
