@@ -16,12 +16,15 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from ..protocol.errors import ErrorCode
 
-if TYPE_CHECKING:
-    from .partition import Partition
+
+class Watched(Protocol):
+    """What a waiting fetch looks at: a partition, or a share group's part in one."""
+
+    fetches_waiting: set[DelayedFetch]
 
 
 class Deferred:
@@ -91,7 +94,7 @@ class DelayedFetch:
 
     def __init__(
         self,
-        partitions: Iterable[Partition],
+        partitions: Iterable[Watched],
         wait_s: float,
         ready: Callable[[], bool],
         answer: Callable[[], Any],

@@ -41,6 +41,7 @@ from .partition import Partition
 from .partitions import Partitions
 from .producer_ids import ProducerIds
 from .request_memory import REQUEST_MEMORY_MAX, UNREAD_MEMORY_MAX, RequestMemory, UnreadMemory
+from .share.manager import SharePartitionManager
 from .share.persister import LocalPersister, Persister
 from .takeover import take_over
 from .throttling import Throttling
@@ -138,6 +139,7 @@ class Broker:
         self.share_groups = ShareGroups(self)
         self.share_state = ShareStateService(self)
         self.persister: Persister = LocalPersister(self.share_state)
+        self.share_partitions = SharePartitionManager(self, self.persister)
         self.cluster_id = await self.metadata.open(cluster_id)
         image = await load_image(self.metadata, self.cluster_id)
         if image.version == 0:
@@ -250,6 +252,7 @@ class Broker:
         self.groups.apply(old, image)
         self.transactions.apply(old, image)
         self.share_state.apply(old, image)
+        self.share_partitions.apply(old, image)
 
     def _apply_limits(self, old: MetadataImage, image: MetadataImage) -> None:
         """Tell those who limit clients: quotas, and what dynamic configs say about connections."""

@@ -12,6 +12,7 @@ import pytest
 
 from ottla.metadata.configs.broker import KAFKA
 from ottla.metadata.configs.client_metrics import CLIENT_METRICS
+from ottla.metadata.configs.dead_letters import LATER_THAN_4_2
 from ottla.metadata.configs.definition import NO_DEFAULT, READ_ONLY, ConfigDefinition
 from ottla.metadata.configs.group import GROUP
 from ottla.metadata.configs.topic import SYNONYM_FACTORS, TOPIC
@@ -45,7 +46,7 @@ def ours(row: ConfigDefinition) -> dict[str, Any]:
 @pytest.mark.parametrize("table", TABLES)
 def test_a_table_is_kafkas(kafkas: Any, table: str) -> None:
     theirs = {row["name"]: row for row in kafkas[table]}
-    mine = {name: ours(row) for name, row in TABLES[table].items()}
+    mine = {name: ours(row) for name, row in TABLES[table].items() if name not in LATER_THAN_4_2}
     for row in [*theirs.values(), *mine.values()]:
         if row["validator"] is not None and row["validator"].startswith("(case insensitive)"):
             row["validator"] = "".join(sorted(row["validator"]))  # Java prints a hash set

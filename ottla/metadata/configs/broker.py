@@ -17,6 +17,7 @@ from . import (
     broker_tiered,
     broker_transactions,
 )
+from .dead_letters import BROKER_DEAD_LETTERS
 from .definition import MEDIUM, PER_BROKER, define, table
 from .validators import at_least, one_of
 from .values import LONG, LONG_MAX, STRING
@@ -52,7 +53,7 @@ OTTLA = table([
 ])  # fmt: skip
 
 #: Every broker config by name.
-BROKER = table(KAFKA.values(), DYNAMIC_ONLY.values(), OTTLA.values())
+BROKER = table(KAFKA.values(), DYNAMIC_ONLY.values(), OTTLA.values(), BROKER_DEAD_LETTERS.values())
 
 #: Configs that say the same in different units or fall back on each other; the first that is set wins.
 SYNONYMS: dict[str, tuple[str, ...]] = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from .dead_letters import GROUP_DEAD_LETTERS
 from .definition import MEDIUM, define, table
 from .validators import at_least, one_of
 from .values import INT, STRING, Value, invalid
@@ -55,4 +56,4 @@ GROUP = table([
         "How many warm copies of each task a streams group keeps.", synonyms=("group.streams.num.standby.replicas",)),
     define("streams.initial.rebalance.delay.ms", INT, 3000, at_least(0), MEDIUM,
         "How long an empty streams group waits for more members before its first assignment.", synonyms=("group.streams.initial.rebalance.delay.ms",)),
-])  # fmt: skip
+], GROUP_DEAD_LETTERS.values())  # fmt: skip

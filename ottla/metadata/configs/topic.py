@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .dead_letters import TOPIC_DEAD_LETTERS
 from .definition import MEDIUM, define, table
 from .validators import RangeOr, ThrottledReplicas, at_least, between, list_of, one_of
 from .values import BOOLEAN, DOUBLE, INT, LIST, LONG, LONG_MAX, STRING
@@ -84,7 +85,7 @@ TOPIC = table([
         "Whether remote data is deleted when remote storage is turned off.", no_effect=_NO_TIERS),
     define("internal.segment.bytes", INT, None, None, MEDIUM,
         "A segment size without a lower bound, for tests.", internal=True),
-])  # fmt: skip
+], TOPIC_DEAD_LETTERS.values())  # fmt: skip
 
 #: What turns a broker config's value into the topic config's unit (milliseconds), for those that differ.
 SYNONYM_FACTORS = {
