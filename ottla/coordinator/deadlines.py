@@ -34,10 +34,12 @@ class Deadlines:
 
     def apply(self, timers: Iterable[Timer], now_ms: int) -> None:
         """Start, move and stop timers as a decision asks."""
-        for key, delay_ms in timers:
+        for key, delay_ms, if_absent in timers:
             if delay_ms is None:
                 self._due_ms.pop(key, None)
                 self._scheduled_ms.pop(key, None)
+                continue
+            if if_absent and key in self._due_ms:
                 continue
             due_ms = now_ms + delay_ms
             self._due_ms[key] = due_ms

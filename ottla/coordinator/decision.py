@@ -46,10 +46,14 @@ class Reply(NamedTuple):
 
 
 class Timer(NamedTuple):
-    """Start or move the timer `key`, so that it fires `delay_ms` from now; None stops it."""
+    """Start or move the timer `key`, so that it fires `delay_ms` from now; None stops it.
+
+    With `if_absent`, one that runs already is left alone.
+    """
 
     key: TimerKey
     delay_ms: int | None
+    if_absent: bool = False
 
 
 class RequestContext(NamedTuple):

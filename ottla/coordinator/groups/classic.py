@@ -145,12 +145,10 @@ class Classic(GroupKind):
     ) -> Decision:
         """Let a member join, or rejoin. `random_id` is what makes a member id new, should one be needed."""
         decision = Decision()
-        config = self._config
         group_id, member_id = request.group_id, request.member_id
-        if not group_id:
-            return _refuse_join(decision, ticket, member_id, ErrorCode.INVALID_GROUP_ID)
-        if not config.group_min_session_timeout_ms <= request.session_timeout_ms <= config.group_max_session_timeout_ms:
-            return _refuse_join(decision, ticket, member_id, ErrorCode.INVALID_SESSION_TIMEOUT)
+        error = self.check_join(request)
+        if error:
+            return _refuse_join(decision, ticket, member_id, error)
         group = self._find(group_id)
         if group is None:
             if member_id:
@@ -173,6 +171,15 @@ class Classic(GroupKind):
         else:
             self._join_new(group, request, protocols, context, ticket, random_id, decision, now_ms)
         return decision
+
+    def check_join(self, request: JoinGroupRequest) -> ErrorCode:
+        """Check what has nothing to do with any group."""
+        config = self._config
+        if not request.group_id:
+            return ErrorCode.INVALID_GROUP_ID
+        if not config.group_min_session_timeout_ms <= request.session_timeout_ms <= config.group_max_session_timeout_ms:
+            return ErrorCode.INVALID_SESSION_TIMEOUT
+        return ErrorCode.NONE
 
     def _has_room(self, group: ClassicGroup, member_id: str) -> bool:
         size_max = self._config.group_max_size

@@ -144,6 +144,23 @@ class ClassicGroup(Group):
         group.subscribed_topics = group.compute_subscribed_topics()
         return group
 
+    @classmethod
+    def stable(
+        cls, group_id: str, generation_id: int, protocol_type: str, members: list[ClassicMember], now_ms: int
+    ) -> ClassicGroup:
+        """Make a Stable group of these members; their assignments are the caller's."""
+        group = cls(group_id, now_ms)
+        group.state, group.generation_id, group.protocol_type = GroupState.STABLE, generation_id, protocol_type
+        for member in members:
+            group.members[member.member_id] = member
+            if member.group_instance_id is not None:
+                group.static_members[member.group_instance_id] = member.member_id
+            group._count_protocols(member, +1)
+        group.leader_id = next(iter(group.members), None)
+        group.protocol_name = group.select_protocol()
+        group.subscribed_topics = group.compute_subscribed_topics()
+        return group
+
     def to_stored(self, assignments: dict[str, bytes]) -> GroupMetadataValue:
         """Write the group as it is, with the assignments of all its members."""
         protocol_name = self.protocol_name

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from .share.config import ShareConfig
+from .consumer.config import ConsumerConfig
 from .streams.config import StreamsConfig
 
 __all__ = ["NEW_MEMBER_JOIN_TIMEOUT_MS", "PENDING_MEMBERS_MAX", "GroupCoordinatorConfig"]
@@ -27,5 +27,5 @@ class GroupCoordinatorConfig:
     group_max_size: int = 2**31 - 1
     offset_metadata_max_bytes: int = 4_096
     offsets_retention_ms: int = 7 * 24 * 60 * 60 * 1000
-    share: ShareConfig = field(default_factory=ShareConfig)
+    consumer: ConsumerConfig = field(default_factory=ConsumerConfig)
     streams: StreamsConfig = field(default_factory=StreamsConfig)

@@ -20,6 +20,7 @@ from ...metadata.image import MetadataImage
 from ...protocol.errors import ErrorCode
 from ..decision import Completion, Decision, StoredRecord, TimerKey
 from .config import GroupCoordinatorConfig
+from .modern.metadata_hash import TopicHashes
 from .records import OffsetAndMetadata
 
 __all__ = ["CommitCheck", "Group", "GroupKind", "ShardState"]
@@ -35,8 +36,8 @@ class Group(ABC):
 
     #: The name of the kind, as in ListGroups.
     TYPE: ClassVar[str]
-    #: Whether it is forgotten when it is empty and has no offsets.
-    EXPIRES: ClassVar[bool] = True
+    #: Whether a classic member that joins turns the group, if it is empty, into a classic one.
+    CONVERTS: ClassVar[bool] = True
     group_id: str
 
     # -- what administrators see ---------------------------------------------------------------------------------
@@ -99,7 +100,7 @@ GroupT = TypeVar("GroupT", bound=Group)
 class ShardState:
     """What the kinds of one shard share."""
 
-    __slots__ = ("config", "groups", "image", "loading")
+    __slots__ = ("config", "groups", "image", "loading", "topic_hashes", "topics_created_version")
 
     def __init__(self, config: GroupCoordinatorConfig) -> None:
         self.config = config
@@ -107,8 +108,21 @@ class ShardState:
         self.groups: dict[str, Group] = {}
         #: The cluster as this broker knows it now: topics for assignments and patterns, configs of groups.
         self.image = MetadataImage.empty()
+        #: Version of the metadata when topics were last created.
+        self.topics_created_version = 0
+        self.topic_hashes = TopicHashes()
         #: Before `finish_loading`, records make groups; after it, they only confirm what events have made.
         self.loading = True
+
+    def follow(self, image: MetadataImage) -> MetadataImage:
+        """Take a new image; returns the one before."""
+        old, self.image = self.image, image
+        before, after = old.topics, image.topics
+        if not self.topics_created_version or (
+            after is not before and (len(after) > len(before) or any(before.by_id(topic.id) is None for topic in after))
+        ):
+            self.topics_created_version = image.version
+        return old
 
     def find(self, group_id: str, kind: type[GroupT]) -> GroupT | None:
         """Return the group if it is of this kind."""

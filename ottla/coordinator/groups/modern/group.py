@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Generic, TypeVar
 
@@ -57,7 +57,7 @@ class ModernMember:
     client_id: str = ""
     client_host: str = ""
     subscribed_topic_names: frozenset[str] = frozenset()
-    assigned_partitions: Assignment = NOTHING
+    assigned_partitions: Assignment = field(default_factory=lambda: NOTHING)
 
     def is_reconciled_to(self, target_epoch: int) -> bool:
         """Whether the member has what the target assignment of this epoch gives it."""

@@ -15,7 +15,15 @@ from typing import TypeVar
 
 from ...shard import java_string_hash
 
-__all__ = ["by_number", "by_string", "by_topic_partition", "by_uuid", "capacity_for_copy", "uuid_sort_key"]
+__all__ = [
+    "by_number",
+    "by_string",
+    "by_topic_partition",
+    "by_uuid",
+    "capacity_for_copy",
+    "capacity_grown_to",
+    "uuid_sort_key",
+]
 
 T = TypeVar("T")
 
@@ -63,6 +71,14 @@ def _walk(keys: Iterable[T], bucket: Callable[[T], int], capacity: int) -> list[
 def capacity_for_copy(count: int) -> int:
     """Return the capacity a HashSet gets that is made as a copy of a collection of this size."""
     return max(int(count / 0.75) + 1, _DEFAULT_CAPACITY)
+
+
+def capacity_grown_to(count: int) -> int:
+    """Return the table of a HashMap, made without a size, that has held as many keys as this."""
+    size = _DEFAULT_CAPACITY
+    while count > size * 3 // 4:
+        size *= 2
+    return size
 
 
 def by_string(keys: Iterable[str], capacity: int = _DEFAULT_CAPACITY) -> list[str]:
