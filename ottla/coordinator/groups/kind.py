@@ -38,6 +38,8 @@ class Group(ABC):
     TYPE: ClassVar[str]
     #: Whether a classic member that joins turns the group, if it is empty, into a classic one.
     CONVERTS: ClassVar[bool] = True
+    #: Whether it is forgotten when it is empty and has no offsets.
+    EXPIRES: ClassVar[bool] = True
     group_id: str
 
     # -- what administrators see ---------------------------------------------------------------------------------
