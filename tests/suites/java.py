@@ -21,11 +21,13 @@ from .suite import Unavailable, build
 SOURCES = Path(__file__).resolve().parents[1] / "java"
 LOG = ("org.slf4j:slf4j-simple:1.7.36",)
 STREAMS = (f"org.apache.kafka:kafka-streams:{KAFKA_VERSION}", *LOG)
+#: The file connectors and MirrorMaker's client are not on Maven Central in 4.2.1.
+CONNECT_VERSION = "4.2.0"
 CONNECT = (
-    f"org.apache.kafka:connect-runtime:{KAFKA_VERSION}",
-    f"org.apache.kafka:connect-file:{KAFKA_VERSION}",
-    f"org.apache.kafka:connect-json:{KAFKA_VERSION}",
-    f"org.apache.kafka:connect-mirror:{KAFKA_VERSION}",
+    f"org.apache.kafka:connect-runtime:{CONNECT_VERSION}",
+    f"org.apache.kafka:connect-file:{CONNECT_VERSION}",
+    f"org.apache.kafka:connect-json:{CONNECT_VERSION}",
+    f"org.apache.kafka:connect-mirror:{CONNECT_VERSION}",
     "org.apache.logging.log4j:log4j-core:2.24.3",
     "org.apache.logging.log4j:log4j-slf4j-impl:2.24.3",
 )

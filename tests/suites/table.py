@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from . import kgo, librdkafka, readers, streams
+from . import connect, kgo, librdkafka, readers, streams
 from .suite import Suite
 
 TABLE: tuple[Suite, ...] = (
     *kgo.SUITES,
     *librdkafka.SUITES,
     *streams.SUITES,
+    *connect.SUITES,
     *readers.SUITES,
 )
 BY_NAME = {suite.name: suite for suite in TABLE}
