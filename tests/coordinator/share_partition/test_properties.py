@@ -45,6 +45,8 @@ class Group(RuleBasedStateMachine):
         self.held: dict[int, tuple[str, int, int]] = {}
         #: Offsets whose acknowledgement or rejection was kept: nobody may see them again.
         self.done: set[int] = set()
+        #: Offsets that the start offset may pass: those, and what was archived for good before that is kept.
+        self.ended: set[int] = set()
         #: Offsets of transactions that were aborted.
         self.aborted: set[int] = set()
         self.dead_letters = True
@@ -54,13 +56,21 @@ class Group(RuleBasedStateMachine):
         settings = SharePartitionSettings(LIMIT, LOCK_MS, max_record_locks=40, dead_letters=self.dead_letters)
         partition = SharePartition(settings, self.stored_start, self.stored, log_end_offset=self.log_end)
         self.letters = list(partition.left_over)
+        self.ended = set(self.done)
         self.lowest_start = partition.start_offset
         return partition
 
     def carry_out(self, outcome: Outcome) -> None:
         if outcome.write is not None:
             self.writes.append(outcome.write)
+            if outcome.write.firm:
+                self.end(outcome.write)
         self.letters += outcome.dead_letters
+
+    def end(self, write: StateWrite) -> None:
+        for first, last, state, _ in write.batches:
+            if RecordState(state) in TERMINAL:
+                self.ended.update(range(first, last + 1))
 
     # -- the log -------------------------------------------------------------------------------------------------
 
@@ -188,6 +198,7 @@ class Group(RuleBasedStateMachine):
         write = self.writes.pop(0)
         if ok:
             self.keep(write)
+            self.end(write)
         elif not write.firm:
             for first, last, _, _ in write.batches:
                 for offset in range(first, last + 1):
@@ -260,6 +271,12 @@ class Group(RuleBasedStateMachine):
     def the_start_offset_only_rises(self) -> None:
         assert self.partition.start_offset >= self.lowest_start
         self.lowest_start = self.partition.start_offset
+
+    @invariant()
+    def the_start_offset_passes_only_what_is_done_with(self) -> None:
+        for low, high in self.log:
+            passed = range(max(low, self.log_start), min(high + 1, self.partition.start_offset))
+            assert set(passed) <= self.ended | self.aborted
 
     @invariant()
     def what_is_complete_is_counted(self) -> None:
