@@ -56,6 +56,7 @@ log = logging.getLogger("ottla.broker")
 #: The feature levels this broker can work with: name -> (lowest, highest). A feature stands here when it works.
 SUPPORTED_FEATURES = {
     "metadata.version": (7, 29),
+    "group.version": (0, 1),
     "transaction.version": (0, 2),
     "share.version": (0, 1),
     "streams.version": (0, 1),

@@ -6,13 +6,18 @@ the group cannot be served at all (`service`).
 
 from __future__ import annotations
 
+import asyncio
+import base64
 import uuid
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ...coordinator import GroupCoordinatorConfig, GroupShard, RequestContext
+from ...coordinator.groups.consumer.patterns import ResolvePatterns
 from ...coordinator.groups.share.config import ShareConfig
 from ...coordinator.groups.streams.config import StreamsConfig
+from ...protocol.apis.consumer_group_describe import DescribedGroup as ConsumerDescribedGroup
+from ...protocol.apis.consumer_group_heartbeat import ConsumerGroupHeartbeatRequest
 from ...protocol.apis.describe_groups import DescribedGroup
 from ...protocol.apis.heartbeat import HeartbeatRequest
 from ...protocol.apis.join_group import JoinGroupRequest
@@ -29,8 +34,9 @@ from ...protocol.errors import ErrorCode
 from ...records.compression import Compression
 from ..purgatory import Deferred
 from ..topic_names import GROUP_METADATA
+from .consumer_config import consumer_config
 from .service import CoordinatorService, settled
-from .shard_host import HostConfig, Producer
+from .shard_host import HostConfig, Producer, ShardHost
 from .streams_topics import StreamsTopics
 
 if TYPE_CHECKING:
@@ -41,6 +47,10 @@ if TYPE_CHECKING:
     from ..server import Broker
 
 
+#: The feature that lets consumer groups in.
+GROUP_VERSION = "group.version"
+#: So many matches of a pattern and a topic, half a microsecond each, do not hold the loop up.
+PATTERN_MATCHES_ON_LOOP_MAX = 10_000
 #: The feature that lets streams groups in.
 STREAMS_VERSION = "streams.version"
 
@@ -54,6 +64,7 @@ def coordinator_config(config: BrokerConfig) -> GroupCoordinatorConfig:
         group_max_size=config.integer("group.max.size"),
         offset_metadata_max_bytes=config.integer("offset.metadata.max.bytes"),
         offsets_retention_ms=config.integer("offsets.retention.minutes") * 60_000,
+        consumer=consumer_config(config),
         share=ShareConfig(
             session_timeout_ms=config.integer("group.share.session.timeout.ms"),
             heartbeat_interval_ms=config.integer("group.share.heartbeat.interval.ms"),
@@ -143,6 +154,51 @@ class GroupCoordinatorService(CoordinatorService[GroupShard]):
         """LeaveGroup."""
         host = self.host(request.group_id)
         return host.carry_out(host.shard.leave(request, request_context(context), self._broker.clock.now_ms()))
+
+    # ── consumer groups ─────────────────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def consumer_enabled(self) -> bool:
+        """Whether consumer groups are served: by the configuration, and by the finalised feature."""
+        protocols = self._broker.config.strings("group.coordinator.rebalance.protocols")
+        return "consumer" in protocols and self._broker.image.features.get(GROUP_VERSION, 0) > 0
+
+    def consumer_heartbeat(self, context: Context, request: ConsumerGroupHeartbeatRequest) -> Any:
+        """ConsumerGroupHeartbeat."""
+        host = self.host(request.group_id)
+        random_id = "" if request.member_id else base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        now_ms = self._broker.clock.now_ms()
+        return host.carry_out(host.shard.consumer.heartbeat(request, request_context(context), random_id, now_ms))
+
+    async def consumer_describe(self, group_id: str) -> ConsumerDescribedGroup:
+        """ConsumerGroupDescribe of one group."""
+        host = self.host(group_id)
+        described = host.when_settled(lambda: host.shard.consumer.describe(group_id))
+        found: ConsumerDescribedGroup = await settled(described)
+        return found
+
+    def on_effects(self, host: ShardHost[GroupShard], effects: list[Any]) -> None:
+        """Match the patterns that groups subscribe to; off the loop if that is much."""
+        for work in effects:
+            assert isinstance(work, ResolvePatterns)
+            loop = asyncio.get_running_loop()
+            if work.cost <= PATTERN_MATCHES_ON_LOOP_MAX:
+                loop.call_soon(self._patterns_resolved, host, work, work.run())
+            else:
+                future = loop.run_in_executor(None, work.run)
+                future.add_done_callback(partial(self._on_matched, host, work))
+
+    def _on_matched(
+        self, host: ShardHost[GroupShard], work: ResolvePatterns, done: asyncio.Future[dict[str, frozenset[str]]]
+    ) -> None:
+        if not done.cancelled():
+            self._patterns_resolved(host, work, done.result())
+
+    def _patterns_resolved(
+        self, host: ShardHost[GroupShard], work: ResolvePatterns, found: dict[str, frozenset[str]]
+    ) -> None:
+        if self._hosts.get(host.index) is host:
+            host.carry_out(host.shard.consumer.patterns_resolved(work, found, self._broker.clock.now_ms()))
 
     # ── streams groups ──────────────────────────────────────────────────────────────────────────────────────────
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from .consumer.config import ConsumerConfig
+from .share.config import ShareConfig
 from .streams.config import StreamsConfig
 
 __all__ = ["NEW_MEMBER_JOIN_TIMEOUT_MS", "PENDING_MEMBERS_MAX", "GroupCoordinatorConfig"]
@@ -28,4 +29,5 @@ class GroupCoordinatorConfig:
     offset_metadata_max_bytes: int = 4_096
     offsets_retention_ms: int = 7 * 24 * 60 * 60 * 1000
     consumer: ConsumerConfig = field(default_factory=ConsumerConfig)
+    share: ShareConfig = field(default_factory=ShareConfig)
     streams: StreamsConfig = field(default_factory=StreamsConfig)

@@ -49,6 +49,7 @@ from .records import (
     parse_key,
     parse_offset_commit,
 )
+from .share.kind import Share
 from .streams.kind import Streams
 
 __all__ = ["GroupShard"]
@@ -70,6 +71,7 @@ class GroupShard:
         "classic",
         "consumer",
         "kinds",
+        "share",
         "state",
         "streams",
     )  # fmt: skip
@@ -81,12 +83,14 @@ class GroupShard:
         self._foreign: dict[str, set[bytes]] = {}
         self._commits = Commits(state, self._store)
         self.classic = Classic(state)
+        self.share = Share(state)
         self.consumer = Consumer(state)
         self.streams = Streams(state)
         #: The table of kinds; a kind is asked for what it named as its own.
         self.kinds: tuple[GroupKind, ...] = (
             self.classic,
             self.consumer,
+            self.share,
             self.streams,
         )
         kinds = self.kinds

@@ -8,7 +8,6 @@ from .values import BOOLEAN, INT, INT_MAX, LIST, LONG, SHORT, STRING
 
 _NO_POOLS = "one event loop does this work"
 _NO_JVM = "Java classes cannot be loaded"
-_NO_848 = "the consumer group protocol is not served so far"
 _NO_SHARE = "share groups are not served so far"
 
 GROUPS = [
@@ -45,25 +44,25 @@ GROUPS = [
     define("group.max.size", INT, INT_MAX, at_least(1), MEDIUM,
         "How many members a classic group may have."),
     define("group.consumer.session.timeout.ms", INT, 45000, at_least(1), MEDIUM,
-        "A member of a consumer group that is silent for this long is removed.", no_effect=_NO_848),
+        "A member of a consumer group that is silent for this long is removed."),
     define("group.consumer.min.session.timeout.ms", INT, 45000, at_least(1), MEDIUM,
-        "The shortest session timeout a consumer group may set.", no_effect=_NO_848),
+        "The shortest session timeout a consumer group may set."),
     define("group.consumer.max.session.timeout.ms", INT, 60000, at_least(1), MEDIUM,
-        "The longest session timeout a consumer group may set.", no_effect=_NO_848),
+        "The longest session timeout a consumer group may set."),
     define("group.consumer.heartbeat.interval.ms", INT, 5000, at_least(1), MEDIUM,
-        "How often members of a consumer group are told to send heartbeats.", no_effect=_NO_848),
+        "How often members of a consumer group are told to send heartbeats."),
     define("group.consumer.min.heartbeat.interval.ms", INT, 5000, at_least(1), MEDIUM,
-        "The shortest heartbeat interval a consumer group may set.", no_effect=_NO_848),
+        "The shortest heartbeat interval a consumer group may set."),
     define("group.consumer.max.heartbeat.interval.ms", INT, 15000, at_least(1), MEDIUM,
-        "The longest heartbeat interval a consumer group may set.", no_effect=_NO_848),
+        "The longest heartbeat interval a consumer group may set."),
     define("group.consumer.max.size", INT, INT_MAX, at_least(1), MEDIUM,
-        "How many members a consumer group may have.", no_effect=_NO_848),
+        "How many members a consumer group may have."),
     define("group.consumer.assignors", LIST, ("uniform", "range"), list_of(empty=False), MEDIUM,
-        "The assignors of consumer groups; the first is the default.", no_effect=_NO_848),
+        "The assignors of consumer groups; the first is the default."),
     define("group.consumer.migration.policy", STRING, "bidirectional", OneOfAnyCase(("BIDIRECTIONAL", "DISABLED", "DOWNGRADE", "UPGRADE")), MEDIUM,
-        "In which directions a group may change between the classic and the consumer protocol.", no_effect=_NO_848),
+        "In which directions a group may change between the classic and the consumer protocol."),
     define("group.consumer.regex.refresh.interval.ms", INT, 600000, at_least(10000), MEDIUM,
-        "How often subscribed patterns are matched against the topics again.", internal=True, no_effect=_NO_848),
+        "How often subscribed patterns are matched against the topics again.", internal=True),
     define("group.share.session.timeout.ms", INT, 45000, at_least(1), MEDIUM,
         "A member of a share group that is silent for this long is removed.", no_effect=_NO_SHARE),
     define("group.share.min.session.timeout.ms", INT, 45000, at_least(1), MEDIUM,

@@ -65,9 +65,14 @@ class ResolvePatterns(NamedTuple):
 
     def run(self) -> dict[str, frozenset[str]]:
         """Match; touches nothing but itself, so it may run anywhere."""
-        found = {}
+        found: dict[str, frozenset[str]] = {}
         for pattern in self.patterns:
-            match = _compiled(pattern).fullmatch
+            try:
+                match = _compiled(pattern).fullmatch
+            except re2.error:
+                # Heartbeats were refused it; Java's RE2, which wrote the log we took over, may have liked it.
+                found[pattern] = frozenset()
+                continue
             found[pattern] = frozenset(name for name in self.topic_names if match(name))
         return found
 
