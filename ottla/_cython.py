@@ -29,6 +29,7 @@ p_uint: TypeAlias = memoryview
 p_longlong: TypeAlias = memoryview
 p_ulonglong: TypeAlias = memoryview
 void: TypeAlias = None
+NULL: Any = None
 
 
 def cast(_kind: Any, value: Any) -> Any:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 #: Module -> what it does. Order is that of `ottla doctor`.
 HOT_MODULES: dict[str, str] = {
     "ottla.protocol._codec_cy": "messages: read and write",
+    "ottla.protocol._produce_cy": "Produce of one batch: read and answer",
     "ottla.records._batch_cy": "record batches: checksum and check",
     "ottla.records._records_cy": "record batches: read and build",
     "ottla.log.cleaner._keys_cy": "compaction: the map of keys",

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 import ottla
+from ottla.protocol.apis.produce import ProduceRequest
 from ottla.testing import Kafka
 
 PACKAGE = Path(ottla.__file__).parent
@@ -27,10 +28,15 @@ STEPS = {
 }
 
 
+#: Who takes step 3 for an ordinary request: one batch for one partition.
+SHORT_WAY = ("broker/produce_short.py", "produce_short")
+
+
 class Steps:
     """The functions that the broker's thread entered while a record was produced: (file, function), in order."""
 
-    def __init__(self) -> None:
+    def __init__(self, third: tuple[str, str | None]) -> None:
+        self.third = third
         self.entered: list[tuple[str, str]] = []
 
     def profile(self, frame: FrameType, event: str, argument: Any) -> None:
@@ -47,17 +53,22 @@ class Steps:
         return -1
 
 
-@pytest.fixture
-def steps(kafka: Kafka) -> Iterator[Steps]:
+@pytest.fixture(params=["ordinary", "complete"])
+def steps(kafka: Kafka, request: pytest.FixtureRequest) -> Iterator[Steps]:
     topic = kafka.topic("t", partitions=1)
     topic.put(["connect first, so that what is seen is one request"])
     thread = kafka._thread
     assert thread is not None
-    steps = Steps()
+    steps = Steps(SHORT_WAY if request.param == "ordinary" else STEPS[3])
     topic._ensure()
 
     def watch() -> None:
-        thread.broker.dispatcher.intercept = None  # as in production
+        dispatcher = thread.broker.dispatcher
+        dispatcher.intercept = None  # as in production
+        if request.param == "complete":
+            produce = dispatcher.entries[ProduceRequest.API_KEY]
+            dispatcher.entries[ProduceRequest.API_KEY] = produce._replace(short=None)
+            dispatcher._routes.clear()
         sys.setprofile(steps.profile)
 
     thread.call(watch)
@@ -69,7 +80,7 @@ def steps(kafka: Kafka) -> Iterator[Steps]:
 def test_a_record_takes_six_steps_in_order(steps: Steps) -> None:
     place = 0
     taken = []
-    for number, (file, function) in STEPS.items():
+    for number, (file, function) in (STEPS | {3: steps.third}).items():
         place = steps.first(file, function, place)
         assert place >= 0, f"step {number}, {file} {function or ''}, is not taken after {taken}"
         taken.append(steps.entered[place])
@@ -81,5 +92,6 @@ def test_the_page_draws_these_steps() -> None:
     page = PAGE.read_text()
     written = dict(re.findall(r"^(\d)\. \*\*`([\w/]+\.py)`\*\*", page, re.MULTILINE))
     assert written == {str(number): file for number, (file, _) in STEPS.items()}
+    assert f"`{SHORT_WAY[0]}`" in page
     for _, function in STEPS.values():
         assert function in (None, "buffer_updated", "route", "produce") or f"`{function}`" in page

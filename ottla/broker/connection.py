@@ -30,9 +30,9 @@ from time import monotonic
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
-from ..protocol.errors import ErrorCode, KafkaError, RemoteProtocolError
+from ..protocol.errors import RemoteProtocolError
 from ..protocol.framing import API_VERSIONS_KEY, read_request_header
-from .dispatch import Context, PendingAnswer, Route, error_response
+from .dispatch import Context, PendingAnswer, Route, failure_response
 from .dispatch import answer as run_handler
 from .handlers.api_versions import unsupported_version
 from .other_protocols import hint
@@ -421,6 +421,12 @@ class Connection(asyncio.BufferedProtocol):
             if self.broker.throttling.active:
                 route = self.broker.throttling.metered(route, len(frame))
             pos = 10 + length
+            if route.short is not None and not intercepted:
+                result = route.short(self, frame, pos, version, correlation_id)
+                if result is not None:
+                    listener.metrics.requests_by_key[key] += 1
+                    self._answer(route, correlation_id, result)
+                    return
             if frame[10:pos] != self._client_id_bytes or length < 0 or (route.request_flexible and frame[pos]):
                 pos = self._read_header(frame)
             elif route.request_flexible:
@@ -441,8 +447,11 @@ class Connection(asyncio.BufferedProtocol):
         except Exception as problem:  # noqa: BLE001 - answered, counted and logged there
             self._answer_exception(PendingAnswer(correlation_id, route), problem)
             return
-        if result is None:
-            return
+        if result is not None:
+            self._answer(route, correlation_id, result)
+
+    def _answer(self, route: Route, correlation_id: int, result: Any) -> None:
+        """Send what a handler returned, or keep its place until it is there."""
         if type(result) in _LATER:
             self._defer(PendingAnswer(correlation_id, route), result)
         elif self._answers:
@@ -524,13 +533,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def _answer_exception(self, answer: PendingAnswer, problem: Exception) -> None:
         """Turn an exception of a handler into the error of the whole request; close where there is no such thing."""
-        if isinstance(problem, KafkaError):
-            code, message = problem.code, problem.message
-        else:
-            self.broker.metrics.uncaught_exceptions += 1
-            log.error("%s v%d failed", answer.route.entry.name, answer.route.version, exc_info=problem)
-            code, message = ErrorCode.UNKNOWN_SERVER_ERROR, None
-        response = error_response(answer.route, code, message)
+        response = failure_response(answer.route, problem, self.broker.metrics)
         if response is None:
             self.close()
             return
@@ -544,6 +547,9 @@ class Connection(asyncio.BufferedProtocol):
 
         One that its version cannot say is our bug, and a closed connection beats a client that waits for ever.
         """
+        if type(response) is bytes:  # a shortcut has done it
+            self._encoded += len(response)
+            return [response]
         try:
             parts = route.encode(response)
         except Exception as problem:

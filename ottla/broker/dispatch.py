@@ -16,6 +16,7 @@ ordered when they start, and so that one fsync serves many.
 from __future__ import annotations
 
 import asyncio
+import logging
 import pkgutil
 from collections.abc import Awaitable, Callable
 from importlib import import_module
@@ -24,18 +25,24 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from ..protocol import codec
 from ..protocol.apis import API_KEYS, response_class
-from ..protocol.errors import ErrorCode
+from ..protocol.errors import ErrorCode, KafkaError
 from ..protocol.framing import request_header_version, response_header_version
 from ..protocol.schema import Request, Response, Versions
 from .purgatory import Deferred
 
 if TYPE_CHECKING:
     from .connection import Connection
+    from .metrics import Metrics
     from .server import Broker
     from .throttling import Meter
 
+log = logging.getLogger("ottla.broker.connection")
+
 Handler = Callable[["Context", Any], Any]
 HandlerT = TypeVar("HandlerT", bound=Callable[..., Any])
+#: Takes a request as bytes: connection, frame, end of the client id, version, correlation id. Returns None where the
+#: request has to be decoded, or an answer with size and header, or a `Deferred`.
+Shortcut = Callable[["Connection", Any, int, int, int], Any]
 #: Looks at each request before its handler; what it returns, unless None, is the answer (`ottla.testing`).
 Interceptor = Callable[["Context", Request], Awaitable[Response | None]]
 
@@ -67,6 +74,7 @@ class Entry(NamedTuple):
     versions: Versions
     function: Handler
     pipelined: bool
+    short: Shortcut | None
 
 
 class Route(NamedTuple):
@@ -80,6 +88,7 @@ class Route(NamedTuple):
     response_flexible: bool
     function: Handler
     pipelined: bool
+    short: Shortcut | None
 
 
 class PendingAnswer:
@@ -98,9 +107,13 @@ _ENTRIES: dict[int, Entry] = {}
 
 
 def handler(
-    request: type[Request], *, versions: str | None = None, pipelined: bool = False
+    request: type[Request],
+    *,
+    versions: str | None = None,
+    pipelined: bool = False,
+    short: Shortcut | None = None,
 ) -> Callable[[HandlerT], HandlerT]:
-    """Register a function for the API of `request`.
+    """Register a function for the API of `request`, and perhaps a shortcut that is tried before the request is decoded.
 
     `versions` narrows what is served and advertised; by default all declared versions but an unstable last one.
     """
@@ -109,8 +122,7 @@ def handler(
         served = Versions.parse(versions) if versions else _stable(request)
         key = request.API_KEY
         _ENTRIES[key] = Entry(
-            key, API_KEYS[key].name, request, response_class(key), served, function,
-            pipelined,
+            key, API_KEYS[key].name, request, response_class(key), served, function, pipelined, short,
         )  # fmt: skip
         return function
 
@@ -152,7 +164,7 @@ class Dispatcher:
             route = self._routes[number] = Route(
                 entry, version, codec.decoder(entry.request, version), codec.encoder(entry.response, version),
                 request_header_version(key, version) == 2, response_header_version(key, version) == 1,
-                entry.function, entry.pipelined,
+                entry.function, entry.pipelined, entry.short,
             )  # fmt: skip
         return route
 
@@ -170,6 +182,15 @@ async def answer(route: Route, context: Context, request: Any) -> Response | Non
         raise result
     response: Response | None = result
     return response
+
+
+def failure_response(route: Route, problem: Exception, metrics: Metrics) -> Response | None:
+    """Make the answer to a request whose handler failed; what is no `KafkaError` is our bug, logged and counted."""
+    if isinstance(problem, KafkaError):
+        return error_response(route, problem.code, problem.message)
+    metrics.uncaught_exceptions += 1
+    log.error("%s v%d failed", route.entry.name, route.version, exc_info=problem)
+    return error_response(route, ErrorCode.UNKNOWN_SERVER_ERROR)
 
 
 def error_response(route: Route, code: ErrorCode, message: str | None = None) -> Response | None:

@@ -31,6 +31,9 @@ class Partitions:
         #: topic name -> index -> partition; the same inner dict is found by topic id.
         self._by_name: dict[str, dict[int, Partition]] = {}
         self._by_id: dict[bytes, dict[int, Partition]] = {}
+        #: What the short way of Produce remembers: by the bytes that name a partition in a request, with a name and with an
+        #: id. Emptied whenever a partition comes or goes.
+        self.by_destination: tuple[dict[bytes, Partition], dict[bytes, Partition]] = ({}, {})
         #: Partitions that are ours but whose disk failed or whose data is damaged.
         self.failed: set[tuple[str, int]] = set()
 
@@ -86,6 +89,7 @@ class Partitions:
     def apply(self, old: MetadataImage, new: MetadataImage) -> None:
         """Make the partitions what `new` says."""
         if old.topics is not new.topics:
+            self._forget_destinations()
             for topic in old.topics:
                 replacement = new.topics.get(topic.name)
                 if replacement is None or replacement.id != topic.id:
@@ -153,8 +157,13 @@ class Partitions:
                 for partition in partitions.values():
                     partition.log.config = effective
 
+    def _forget_destinations(self) -> None:
+        for known in self.by_destination:
+            known.clear()
+
     def drop(self, partition: Partition) -> None:
         """Take a failed partition out of service."""
+        self._forget_destinations()
         self.failed.add((partition.topic, partition.index))
         partitions = self._by_name.get(partition.topic)
         if partitions is not None and partitions.get(partition.index) is partition:

@@ -103,7 +103,7 @@ class Throttling:
         """Return a route that counts what goes through it, for one request of `size` bytes."""
         meter = Meter(self, route, size)
         return route._replace(
-            decode=meter.timed(route.decode), function=meter.handle, encode=meter.encoding(route.encode)
+            decode=meter.timed(route.decode), function=meter.handle, encode=meter.encoding(route.encode), short=None
         )
 
 

@@ -84,7 +84,7 @@ class Bench:
     def handle(self, key: int, function: Any, *, pipelined: bool = False) -> None:
         """Answer an API with `function(context, request)`."""
         request = request_class(key)
-        entry = Entry(key, request.__name__, request, response_class(key), request.VERSIONS, function, pipelined)
+        entry = Entry(key, request.__name__, request, response_class(key), request.VERSIONS, function, pipelined, None)
         self.broker.dispatcher.entries[key] = entry
         assert not self.broker.dispatcher._routes, "before the first request"
 

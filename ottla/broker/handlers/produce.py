@@ -16,28 +16,25 @@ from time import monotonic
 from typing import Any, NamedTuple
 
 from ...protocol.apis.produce import (
-    BatchIndexAndErrorMessage,
-    LeaderIdAndEpoch,
-    NodeEndpoint,
     PartitionProduceResponse,
     ProduceRequest,
     ProduceResponse,
     TopicProduceResponse,
 )
 from ...protocol.errors import ErrorCode, KafkaError
-from ...records.batch import RecordValidationError, check_produce_request
+from ...records.batch import check_produce_request
 from ...records.header import COMPRESSION_MASK, TRANSACTIONAL_MASK
 from ..coordinators.joining import join, must_join
 from ..coordinators.service import mapped
 from ..dispatch import Context, handler
 from ..partition import ACKS_ALL, Partition, PendingAppends
+from ..produce_errors import describe_error
+from ..produce_short import TOPIC_ID_VERSION, produce_short
 from ..purgatory import Deferred
 from ..topic_names import is_internal
 
 #: The client id with which Kafka's own tools may write to internal topics.
 ADMIN_CLIENT_ID = "__admin_client"
-#: Versions at which Kafka began to answer or accept something.
-CURRENT_LEADER_VERSION, TOPIC_ID_VERSION = 10, 13
 #: Where a batch says whether it belongs to a transaction.
 ATTRIBUTES_LOW_BYTE = 22
 #: Where a batch names its producer: id and epoch.
@@ -45,14 +42,9 @@ PRODUCER, PRODUCER_AT = Struct(">qh"), 43
 #: How long the compressed batches of one request may keep the loop from other clients; those beyond it come again. An
 #: honest request unpacks a few MiB, at 10 ms each at worst; one of 3,000 bombs would take minutes.
 UNPACKING_S = 0.25
-#: Errors of an append with which Kafka does not tell the log start.
-NO_LOG_START = frozenset({
-    ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, ErrorCode.NOT_LEADER_OR_FOLLOWER, ErrorCode.MESSAGE_TOO_LARGE,
-    ErrorCode.RECORD_LIST_TOO_LARGE, ErrorCode.CORRUPT_MESSAGE, ErrorCode.KAFKA_STORAGE_ERROR,
-})  # fmt: skip
 
 
-@handler(ProduceRequest, pipelined=True)
+@handler(ProduceRequest, pipelined=True, short=produce_short)
 def produce(context: Context, request: ProduceRequest) -> ProduceResponse | Deferred | None:
     """Append what the request carries, partition by partition."""
     producing = _Producing(context, request)
@@ -129,9 +121,8 @@ class _Producing:
     ) -> None:
         """Write down why a batch was not appended; `partition` is there if its log refused it."""
         self._failed = True
-        _describe(self.context, item, error, self.response, topic)
-        if partition is not None and error.code not in NO_LOG_START:
-            item.log_start_offset = partition.log.log_start_offset
+        context = self.context
+        describe_error(context.connection, context.version, self.response, topic, item, error, partition)
 
     def finish(self) -> ProduceResponse | Deferred | None:
         """Every batch was appended or refused: answer, once what was appended is committed."""
@@ -213,29 +204,6 @@ def _may_unpack(until: float) -> float:
     if until and now > until:
         raise KafkaError(ErrorCode.REQUEST_TIMED_OUT, f"Unpacking this request takes longer than {UNPACKING_S} s.")
     return until or now + UNPACKING_S
-
-
-def _describe(
-    context: Context, item: PartitionProduceResponse, error: KafkaError, response: ProduceResponse, topic: Any
-) -> None:
-    """Write an error into a partition's answer, with what the version can say about it."""
-    item.error_code = error.code
-    item.base_offset = -1
-    item.error_message = error.message
-    if isinstance(error, RecordValidationError):
-        item.record_errors = [
-            BatchIndexAndErrorMessage(batch_index=index, batch_index_error_message=message)
-            for index, message in error.record_errors
-        ]
-    if error.code == ErrorCode.NOT_LEADER_OR_FOLLOWER and context.version >= CURRENT_LEADER_VERSION:
-        leader = context.broker.partitions.current_leader(topic.name, topic.topic_id, item.index)
-        if leader is not None:
-            item.current_leader = LeaderIdAndEpoch(leader_id=leader[0], leader_epoch=leader[1])
-            endpoint = context.broker.endpoint_of(leader[0], context.connection.listener_name)
-            if endpoint is not None and all(node.node_id != leader[0] for node in response.node_endpoints):
-                response.node_endpoints.append(
-                    NodeEndpoint(node_id=leader[0], host=endpoint.host, port=endpoint.port, rack=endpoint.rack)
-                )
 
 
 def _wait(pending: PendingAppends, request: ProduceRequest, response: ProduceResponse) -> Deferred:
