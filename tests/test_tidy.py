@@ -15,7 +15,7 @@ PACKAGE = ROOT / "ottla"
 #: Rooms that decide and do not act; time comes in as `now_ms`, randomness as an argument.
 PURE = [
     "protocol", "records", "coordinator", "controller", "metadata/image.py", "metadata/delta.py", "metadata/configs",
-    "broker/quotas",
+    "broker/quotas", "broker/telemetry",
 ]  # fmt: skip
 #: Standard modules that touch the world, each with what it would let in.
 IMPURE_MODULES = {

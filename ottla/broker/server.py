@@ -24,6 +24,7 @@ from ..metadata.log import MetadataLog, Session, load_image
 from ..metadata.sqlite import SqliteMetadataLog
 from ..protocol.stored.metadata import FeatureLevelRecord
 from .chance import RANDOM
+from .client_telemetry import ClientTelemetry
 from .clock import Clock, SystemClock
 from .controller import Controller
 from .coordinators.groups import GroupCoordinatorService
@@ -102,6 +103,7 @@ class Broker:
         self.request_memory = RequestMemory(request_bytes if request_bytes > 0 else REQUEST_MEMORY_MAX)
         self.unread_memory = UnreadMemory(UNREAD_MEMORY_MAX)
         self.throttling = Throttling(config)
+        self.client_telemetry = ClientTelemetry(config.integer("telemetry.max.bytes"))
         self.epoch = -1
         #: Whether the logs were not closed cleanly the last time.
         self._crashed = False

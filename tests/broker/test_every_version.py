@@ -51,7 +51,7 @@ def item(field: Field, topic_id: bytes) -> Any:
     if field.type.name == "uuid":
         return topic_id if field.name == "topic_id" else ZERO_UUID
     value = PLAUSIBLE.get(field.name, field.default)
-    return field.type.default if callable(value) else value
+    return field.type.default if callable(value) or (field.array and value is None) else value
 
 
 def without_absent(message: Any, version: int) -> Any:

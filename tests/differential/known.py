@@ -54,4 +54,10 @@ KNOWN: list[Known] = [
     Known("produce: *", "*.batch_index_error_message", "the sentence about a record is in our words"),
     Known("fetch: unknown isolation level", "*", _KAFKA_FAILS),
     Known("offsets: unknown isolation level", "*", _KAFKA_FAILS),
+    Known("quorum: metadata", "*.high_watermark", "how much each wrote to its metadata log"),
+    Known("quorum: metadata", "*.log_end_offset", "as above"),
+    Known("quorum: metadata", "*.leader_epoch", "how often each was started"),
+    Known("quorum: metadata", "*.last_*_timestamp", "the time of the answer"),
+    Known("quorum: metadata", "*.listeners*", "Ottla's metadata has no listener of its own; the broker's is told"),
+    Known("voter: *another cluster", "error_message", "each names its own cluster id"),
 ]

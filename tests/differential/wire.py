@@ -15,6 +15,7 @@ import re
 import socket
 import struct
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,10 +31,10 @@ SILENCE_S = 1.5
 #: changes waits.
 SETTLE_S = 0.5
 ASK_AGAIN_S = 0.05
-CHANGES = frozenset({19, 20, 33, 37, 44})
+CHANGES = frozenset({19, 20, 33, 37, 43, 44, 45, 49, 57})
 #: What passes by itself: LEADER_NOT_AVAILABLE, NOT_LEADER_OR_FOLLOWER, COORDINATOR_LOAD_IN_PROGRESS, _NOT_AVAILABLE,
-#: NOT_COORDINATOR. Rows that meet one are asked again.
-PASSING = frozenset({5, 6, 14, 15, 16})
+#: NOT_COORDINATOR, CONCURRENT_TRANSACTIONS. Rows that meet one are asked again.
+PASSING = frozenset({5, 6, 14, 15, 16, 51})
 PASSES_S = 10.0
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 #: Fields whose value is the broker's own: only whether it is set is compared.
@@ -48,6 +49,13 @@ class Learned:
     """Stands in a row for what the broker called something."""
 
     name: str
+
+
+@dataclass(frozen=True)
+class Computed:
+    """Stands in a row for what is made of things learned: a batch with its producer's id."""
+
+    make: Callable[[dict[str, Any]], Any]
 
 
 def learned(name: str) -> Any:
@@ -107,6 +115,11 @@ def _value(kind: Any, value: Any, version: int, known: dict[str, Any]) -> Any:
         if name not in known:
             raise Unsendable(f"nothing was learned as {name}")
         return known[name]
+    if isinstance(value, Computed):
+        try:
+            return value.make(known)
+        except KeyError as missing:
+            raise Unsendable(f"nothing was learned as {missing}") from None
     if isinstance(value, list):
         return [_value(kind, item, version, known) for item in value]
     if isinstance(value, dict):
@@ -253,7 +266,8 @@ def mask(value: Any, version: int, *, ordered: bool) -> Any:
 
 def _passing(answer: Any) -> bool:
     if isinstance(answer, dict):
-        return answer.get("error_code") in PASSING or any(map(_passing, answer.values()))
+        codes = answer.get("error_code"), answer.get("partition_error_code")
+        return any(code in PASSING for code in codes) or any(map(_passing, answer.values()))
     return isinstance(answer, list) and any(map(_passing, answer))
 
 

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 _SOFTWARE = re.compile(r"[a-zA-Z0-9](?:[a-zA-Z0-9\-.]*[a-zA-Z0-9])?\Z")
 PRODUCE = 0
+#: Older clients fail at a feature whose lowest level is 0, so they are not told of it (KAFKA-17492).
+FEATURES_FROM_0_VERSION = 4
 
 
 @handler(ApiVersionsRequest)
@@ -52,6 +54,7 @@ def api_versions(context: Context, request: ApiVersionsRequest) -> ApiVersionsRe
         supported_features=[
             SupportedFeatureKey(name=name, min_version=low, max_version=high)
             for name, (low, high) in broker.supported_features.items()
+            if low > 0 or context.version >= FEATURES_FROM_0_VERSION
         ],
         finalized_features_epoch=broker.image.version,
         finalized_features=[

@@ -8,7 +8,6 @@ from .values import CLASS, INT, LIST, LONG, STRING
 
 _NO_JVM = "Java classes cannot be loaded"
 _NO_QUOTA = "replication is not throttled so far"
-_NO_TELEMETRY = "client telemetry is not served so far"
 
 METRICS = [
     define("metrics.num.samples", INT, 2, at_least(1), LOW,
@@ -24,7 +23,7 @@ METRICS = [
     define("kafka.metrics.polling.interval.secs", INT, 10, at_least(1), LOW,
         "How often those plug-ins look.", no_effect=_NO_JVM),
     define("telemetry.max.bytes", INT, 1048576, at_least(1), LOW,
-        "The most bytes of metrics a client may push at once.", no_effect=_NO_TELEMETRY),
+        "The most bytes of metrics a client may push at once."),
     define("quota.window.num", INT, 11, at_least(1), LOW,
         "How many samples client quotas look back on."),
     define("replication.quota.window.num", INT, 11, at_least(1), LOW,
