@@ -198,7 +198,8 @@ class _Sharing(Generic[PartitionT]):
         if not self._unfilled:
             return
         rounds = _Rounds(sorted(self._unfilled))
-        for partition in self._walk(self._by_partition, _map_capacity(len(self._targets))):
+        # `computeIfAbsent`, by which Kafka fills this map, puts a new key first into its bucket, not last.
+        for partition in self._walk(reversed(self._by_partition), _map_capacity(len(self._targets))):
             sharers = self._by_partition[partition]
             missing = self._sharing - len(sharers)
             while missing > 0:
