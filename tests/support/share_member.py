@@ -44,7 +44,14 @@ class ShareMember:
         self, *acknowledgements: tuple[int, int, list[int]], epoch: int | None = None, **fields: Any
     ) -> fetching.ShareFetchRequest:
         """Make the next ShareFetch."""
-        given = {"max_wait_ms": 0, "min_bytes": 1, "max_bytes": 1 << 20, "max_records": 500, "batch_size": 500, **fields}
+        given = {
+            "max_wait_ms": 0,
+            "min_bytes": 1,
+            "max_bytes": 1 << 20,
+            "max_records": 500,
+            "batch_size": 500,
+            **fields,
+        }
         batches = [
             fetching.AcknowledgementBatch(first_offset=first, last_offset=last, acknowledge_types=types)
             for first, last, types in acknowledgements
