@@ -54,6 +54,7 @@ KNOWN: list[Known] = [
     Known("produce: *", "*.batch_index_error_message", "the sentence about a record is in our words"),
     Known("fetch: unknown isolation level", "*", _KAFKA_FAILS),
     Known("offsets: unknown isolation level", "*", _KAFKA_FAILS),
+    Known("streams: missing sources and an endpoint", "*", _KAFKA_FAILS),
     Known("quorum: metadata", "*.high_watermark", "how much each wrote to its metadata log"),
     Known("quorum: metadata", "*.log_end_offset", "as above"),
     Known("quorum: metadata", "*.leader_epoch", "how often each was started"),
