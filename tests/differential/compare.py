@@ -16,7 +16,7 @@ from typing import Any
 
 from ottla.protocol.errors import ErrorCode
 
-from . import rows_admin, rows_configs, rows_groups, rows_protocol, rows_records, rows_topics
+from . import rows_admin, rows_configs, rows_groups, rows_protocol, rows_records, rows_streams, rows_topics
 from .known import KNOWN, Known
 from .wire import Outcome, Peer, Row, Unsendable, versions_of
 
@@ -28,6 +28,7 @@ ROWS: list[Row] = [
     *rows_admin.ROWS,
     *rows_records.ROWS,
     *rows_groups.ROWS,
+    *rows_streams.ROWS,
 ]
 
 
