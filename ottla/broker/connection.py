@@ -12,10 +12,9 @@ Kafka handles the requests of one connection one after the other, and clients co
 marked `pipelined`. Requests that must wait for an earlier one are copied into a backlog, and when that is long the
 connection is not read any more. A client that does not read its answers is not served any more until it does.
 
-Limits: frame size (`socket.request.max.bytes`), connections in all and per address, a deadline for a frame that has
-begun (`FRAME_DEADLINE_S`), idle time (`connections.max.idle.ms`). Beyond a limit the connection is closed, which is what
-Kafka does with bytes it cannot take. At the limits of the backlog, of one connection's share of the loop (`TURN_S`) and
-of memory (`request_memory`) it is not read until there is room again. docs/hostile-input.md lists what a peer can try.
+Limits (`connection_limits`): frame size, connections in all and per address, a deadline for a frame that has begun, idle
+time. Beyond them the connection is closed, which is what Kafka does with bytes it cannot take. At the limits of the
+backlog, of its share of the loop and of memory (`request_memory`) it is not read until there is room again.
 """
 
 from __future__ import annotations
@@ -32,6 +31,20 @@ from typing import TYPE_CHECKING, Any
 
 from ..protocol.errors import RemoteProtocolError
 from ..protocol.framing import API_VERSIONS_KEY, read_request_header
+from .connection_limits import (
+    BACKLOG_BYTES_MAX,
+    BACKLOG_MAX,
+    CLOSE_DEADLINE_S,
+    FRAME_DEADLINE_S,
+    PARTIAL_BUFFER_GROWTH,
+    PARTIAL_BUFFER_SIZE,
+    PARTIAL_BUFFER_STEP,
+    SWEEP_INTERVAL_S,
+    TURN_S,
+    UNREAD_DEADLINE_S,
+    UNSENT_BUFFER_MAX,
+    WRITE_BUFFER_MAX,
+)
 from .dispatch import Context, PendingAnswer, Route, failure_response
 from .dispatch import answer as run_handler
 from .handlers.api_versions import unsupported_version
@@ -43,31 +56,6 @@ if TYPE_CHECKING:
     from .listener import Listener
 
 log = logging.getLogger("ottla.broker.connection")
-
-#: A frame in parts starts with this much or twice what is there, so that a claimed 100 MiB costs what was sent, and then
-#: grows to so many times its size, until that is more than `PARTIAL_BUFFER_STEP`; from there it doubles.
-PARTIAL_BUFFER_SIZE = 4 * 1024
-PARTIAL_BUFFER_GROWTH = 4
-PARTIAL_BUFFER_STEP = 1024 * 1024
-#: A frame that has begun must end within this time: 1 byte a second is no client. A 100 MiB frame at 4 MB/s is.
-FRAME_DEADLINE_S = 30.0
-#: Requests kept while an earlier one of the same connection is unanswered; no client has more in flight by default.
-BACKLOG_MAX = 64
-#: And their bytes. A frame that arrives meanwhile stays in the kernel beyond so much, as everything does with Kafka.
-BACKLOG_BYTES_MAX = 128 * 1024
-#: Requests of one connection that arrived together are worked on for so long before other connections have their turn.
-TURN_S = 0.05
-#: Unsent bytes of one connection above which it is not served until the client reads (then below a quarter of it), and
-#: from which they count in `request_memory.UnreadMemory`.
-UNSENT_BUFFER_MAX = 128 * 1024
-#: Bytes of answers behind an unanswered one, above which no further request is started.
-WRITE_BUFFER_MAX = 4 * 1024 * 1024
-#: How often slow and idle connections are looked for.
-SWEEP_INTERVAL_S = 1.0
-#: A client that reads none of its answers for this long is closed.
-UNREAD_DEADLINE_S = 60.0
-#: What is unsent when we close a connection has so long to leave.
-CLOSE_DEADLINE_S = 5.0
 
 _SIZE = struct.Struct(">i")
 _HEADER = struct.Struct(">hhih")
@@ -421,12 +409,8 @@ class Connection(asyncio.BufferedProtocol):
             if self.broker.throttling.active:
                 route = self.broker.throttling.metered(route, len(frame))
             pos = 10 + length
-            if route.short is not None and not intercepted:
-                result = route.short(self, frame, pos, version, correlation_id)
-                if result is not None:
-                    listener.metrics.requests_by_key[key] += 1
-                    self._answer(route, correlation_id, result)
-                    return
+            if route.short is not None and not intercepted and self._shortened(route, frame, pos, correlation_id):
+                return
             if frame[10:pos] != self._client_id_bytes or length < 0 or (route.request_flexible and frame[pos]):
                 pos = self._read_header(frame)
             elif route.request_flexible:
@@ -449,6 +433,20 @@ class Connection(asyncio.BufferedProtocol):
             return
         if result is not None:
             self._answer(route, correlation_id, result)
+
+    def _shortened(self, route: Route, frame: Any, pos: int, correlation_id: int) -> bool:
+        """Have a request answered without decoding it, if it is one for the route's shortcut."""
+        assert route.short is not None
+        try:
+            result = route.short(self, frame, pos, route.version, correlation_id)
+        except Exception as problem:  # noqa: BLE001 - answered, counted and logged there
+            self._answer_exception(PendingAnswer(correlation_id, route), problem)
+            return True
+        if result is None:
+            return False
+        self._listener.metrics.requests_by_key[route.entry.key] += 1
+        self._answer(route, correlation_id, result)
+        return True
 
     def _answer(self, route: Route, correlation_id: int, result: Any) -> None:
         """Send what a handler returned, or keep its place until it is there."""
@@ -477,11 +475,7 @@ class Connection(asyncio.BufferedProtocol):
             return
         route = self._listener.route(API_VERSIONS_KEY, 0)
         assert route is not None
-        response = unsupported_version(self.broker)
-        answer = PendingAnswer(correlation_id, route)
-        self._answers.append(answer)
-        answer.parts = self._encode(route, correlation_id, response)
-        self._send_ready()
+        self._answer(route, correlation_id, unsupported_version(self.broker))
 
     async def _intercepted(self, context: Context, route: Route, request: Any) -> Any:
         intercept = self._listener.dispatcher.intercept

@@ -15,7 +15,8 @@ import resource
 import socket
 from typing import TYPE_CHECKING, Any
 
-from .connection import SWEEP_INTERVAL_S, Connection
+from .connection import Connection
+from .connection_limits import SWEEP_INTERVAL_S
 from .request_memory import PRESSURE_DEADLINE_S
 from .spare_buffers import SpareBuffers
 

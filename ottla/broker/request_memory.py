@@ -29,7 +29,7 @@ REQUEST_MEMORY_MAX = 256 * 1024 * 1024
 UNREAD_MEMORY_MAX = 256 * 1024 * 1024
 #: What was read from a connection before it could be stopped is kept beyond the limit, up to so many times the limit.
 EXHAUSTED = 2
-#: A frame of the largest size at 20 MB/s. Only while others wait for memory; otherwise `connection.FRAME_DEADLINE_S`.
+#: A frame of the largest size at 20 MB/s. Only while others wait for memory; otherwise `connection_limits.FRAME_DEADLINE_S`.
 PRESSURE_DEADLINE_S = 5.0
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ottla.broker.connection import (
+from ottla.broker.connection_limits import (
     BACKLOG_BYTES_MAX,
     BACKLOG_MAX,
     FRAME_DEADLINE_S,

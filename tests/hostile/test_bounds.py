@@ -12,7 +12,8 @@ from typing import Self
 import pytest
 
 from ottla.broker import connection
-from ottla.broker.connection import BACKLOG_BYTES_MAX, FRAME_DEADLINE_S, PARTIAL_BUFFER_GROWTH, Connection
+from ottla.broker.connection import Connection
+from ottla.broker.connection_limits import BACKLOG_BYTES_MAX, FRAME_DEADLINE_S, PARTIAL_BUFFER_GROWTH
 from ottla.broker.handlers.produce import UNPACKING_S
 from ottla.broker.listener import REFUSALS_LOGGED_MAX, Listener
 from ottla.broker.request_memory import EXHAUSTED, PRESSURE_DEADLINE_S
