@@ -187,8 +187,6 @@ TOPOLOGIES = [
     enter("missing sources", "st-t2", "a", topology(
         sub("0", source_topics=["st-a", "st-e", "st-c"]), sub("1", source_topics=["st-d", "st-b", "st-in"]))),
     shown("missing sources", "st-t2"),
-    enter("missing sources and an endpoint", "st-t20", "a", topology(sub("0", source_topics=["st-a"])),
-          user_endpoint=ENDPOINT),
     enter("a repartition topic nobody writes", "st-t3", "a", topology(
         sub("0", source_topics=["st-in"], repartition_source_topics=[{"name": "st-x"}]))),
     enter("a circle", "st-t4", "a", topology(
@@ -279,6 +277,8 @@ REFUSED = [
     join("a group of streams", "st-r", "x"),
     shown("unknown and empty", "st-unknown", ""),
     shown("no groups"),
+    enter("missing sources and an endpoint", "st-t20", "a", topology(sub("0", source_topics=["st-a"])),
+          user_endpoint=ENDPOINT),
 ]  # fmt: skip
 
 ROWS = [*SETUP, *WORD_COUNTS, *STANDBYS, *TOPOLOGIES, *REFUSED]
