@@ -14,6 +14,7 @@ Both passes stop at a batch that needs Python (compressed, transactional, contro
 compared with what is there.
 """
 
+# mypy: disable-error-code="no-any-return"
 from __future__ import annotations
 
 from array import array
@@ -40,6 +41,12 @@ if cython.compiled:
     )
 
 HEADER_SIZE = cython.declare(cython.Py_ssize_t, 61)
+_TWO32 = cython.declare(cython.longlong, 0x100000000)
+_M32 = cython.declare(cython.longlong, 0xFFFFFFFF)
+_SIP0 = cython.declare(cython.ulonglong, 0x736F6D6570736575)
+_SIP1 = cython.declare(cython.ulonglong, 0x646F72616E646F6D)
+_SIP2 = cython.declare(cython.ulonglong, 0x6C7967656E657261)
+_SIP3 = cython.declare(cython.ulonglong, 0x7465646279746573)
 _M = cython.declare(cython.ulonglong, 0xFFFFFFFFFFFFFFFF)
 SLOT_BYTES = 24
 RECORD_BYTES_MIN = cython.declare(cython.Py_ssize_t, 7)
@@ -68,7 +75,7 @@ def _int32(p: cython.p_uchar, pos: cython.Py_ssize_t) -> cython.longlong:
         | cython.cast(cython.uint, p[pos + 2]) << 8
         | cython.cast(cython.uint, p[pos + 3])
     )
-    return raw - 0x100000000 if raw > 0x7FFFFFFF else raw
+    return raw - _TWO32 if raw > 0x7FFFFFFF else raw
 
 
 @cython.cfunc
@@ -77,7 +84,7 @@ def _int32(p: cython.p_uchar, pos: cython.Py_ssize_t) -> cython.longlong:
 @cython.exceptval(check=False)
 def _int64(p: cython.p_uchar, pos: cython.Py_ssize_t) -> cython.longlong:
     high: cython.longlong = _int32(p, pos)
-    return high * 0x100000000 + (_int32(p, pos + 4) & 0xFFFFFFFF)
+    return high * _TWO32 + (_int32(p, pos + 4) & _M32)
 
 
 @cython.cfunc
@@ -98,7 +105,7 @@ def _varint(p: cython.p_uchar, pos: cython.Py_ssize_t, end: cython.Py_ssize_t) -
         raw |= (byte & 0x7F) << (7 * size)
         size += 1
         if byte < 128:
-            return ((raw >> 1) ^ -(raw & 1)) * 16 + size if raw <= 0xFFFFFFFF else 0
+            return ((raw >> 1) ^ -(raw & 1)) * 16 + size if raw <= _M32 else 0
     return 0
 
 
@@ -231,10 +238,10 @@ class KeyMap:
         word: cython.ulonglong
         end: cython.Py_ssize_t = pos + size
         shift: cython.ulonglong = 0
-        self.v0 = self.k0 ^ 0x736F6D6570736575
-        self.v1 = self.k1 ^ 0x646F72616E646F6D ^ 0xEE
-        self.v2 = self.k0 ^ 0x6C7967656E657261
-        self.v3 = self.k1 ^ 0x7465646279746573
+        self.v0 = self.k0 ^ _SIP0
+        self.v1 = self.k1 ^ _SIP1 ^ 0xEE
+        self.v2 = self.k0 ^ _SIP2
+        self.v3 = self.k1 ^ _SIP3
         while end - pos >= 8:
             word = cython.cast(cython.ulonglong, _word(p, pos + 4)) << 32 | _word(p, pos)
             self.v3 ^= word
@@ -386,7 +393,7 @@ class KeyMap:
             PyBuffer_Release(cython.address(view))
         else:
             whole = memoryview(buffer).cast("B")
-            reason = self._index_batches(whole, len(whole), start_offset, place)
+            reason = self._index_batches(whole, len(whole), start_offset, memoryview(place))
         return place[0], reason
 
     def index_payload(
@@ -561,7 +568,7 @@ class KeyMap:
             PyBuffer_Release(cython.address(view))
         else:
             whole = memoryview(buffer).cast("B")
-            reason = self._choose_batches(whole, len(whole), now_ms, memoryview(flags), verdicts)
+            reason = self._choose_batches(whole, len(whole), now_ms, memoryview(flags), memoryview(verdicts))
         return verdicts[0], reason
 
     def choose_one(self, batch: Buffer, now_ms: cython.longlong, discard: bool, flags: bytearray) -> int:

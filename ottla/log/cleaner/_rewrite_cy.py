@@ -7,6 +7,7 @@ A batch is written anew only if its checksum was right, so that damage is never 
 CRC-32C is computed here by tables, eight bytes a step: google_crc32c can not be called without the interpreter's lock.
 """
 
+# mypy: disable-error-code="no-any-return"
 from __future__ import annotations
 
 from array import array
@@ -36,6 +37,9 @@ if cython.compiled:
     from cython.cimports.libc.string import memcpy
 
 HEADER_SIZE = cython.declare(cython.Py_ssize_t, 61)
+_TWO32 = cython.declare(cython.longlong, 0x100000000)
+_M32 = cython.declare(cython.longlong, 0xFFFFFFFF)
+_CASTAGNOLI = cython.declare(cython.uint, 0x82F63B78)
 _TIME_MAX = cython.declare(cython.longlong, 0x3FFFFFFFFFFFFFFF)
 #: A record that gets another time delta grows by 9 bytes and its length by one; it has 7 at least.
 GROWTH = cython.declare(cython.Py_ssize_t, 3)
@@ -68,7 +72,7 @@ def _int32(p: cython.p_uchar, pos: cython.Py_ssize_t) -> cython.longlong:
         | cython.cast(cython.uint, p[pos + 2]) << 8
         | cython.cast(cython.uint, p[pos + 3])
     )
-    return raw - 0x100000000 if raw > 0x7FFFFFFF else raw
+    return raw - _TWO32 if raw > 0x7FFFFFFF else raw
 
 
 @cython.cfunc
@@ -77,7 +81,7 @@ def _int32(p: cython.p_uchar, pos: cython.Py_ssize_t) -> cython.longlong:
 @cython.exceptval(check=False)
 def _int64(p: cython.p_uchar, pos: cython.Py_ssize_t) -> cython.longlong:
     high: cython.longlong = _int32(p, pos)
-    return high * 0x100000000 + (_int32(p, pos + 4) & 0xFFFFFFFF)
+    return high * _TWO32 + (_int32(p, pos + 4) & _M32)
 
 
 @cython.cfunc
@@ -109,7 +113,7 @@ def _varint(p: cython.p_uchar, pos: cython.Py_ssize_t, end: cython.Py_ssize_t) -
         raw |= (byte & 0x7F) << (7 * size)
         size += 1
         if byte < 128:
-            return ((raw >> 1) ^ -(raw & 1)) * 16 + size if raw <= 0xFFFFFFFF else 0
+            return ((raw >> 1) ^ -(raw & 1)) * 16 + size if raw <= _M32 else 0
     return 0
 
 
@@ -208,7 +212,7 @@ def _fill_tables() -> cython.void:
         for n in range(256):
             crc = n
             for k in range(8):
-                crc = (crc >> 1) ^ 0x82F63B78 if crc & 1 else crc >> 1
+                crc = (crc >> 1) ^ _CASTAGNOLI if crc & 1 else crc >> 1
             _crc_tables[n] = crc
         for k in range(1, 8):
             for n in range(256):
@@ -240,7 +244,7 @@ def _crc(p: cython.p_uchar, pos: cython.Py_ssize_t, end: cython.Py_ssize_t) -> c
     if not cython.compiled:
         return google_crc32c.value(bytes(p[pos:end]))
     else:  # noqa: RET505  two languages, so to say
-        crc: cython.uint = 0xFFFFFFFF
+        crc: cython.uint = cython.cast(cython.uint, _M32)
         high: cython.uint
         while end - pos >= 8:
             crc ^= _word(p, pos)
@@ -259,7 +263,7 @@ def _crc(p: cython.p_uchar, pos: cython.Py_ssize_t, end: cython.Py_ssize_t) -> c
         while pos < end:
             crc = _crc_tables[(crc ^ p[pos]) & 0xFF] ^ (crc >> 8)
             pos += 1
-        return crc ^ 0xFFFFFFFF
+        return (crc ^ _M32) & _M32
 
 
 @cython.cfunc
@@ -300,7 +304,7 @@ def _first_bad(p: cython.p_uchar, pos: cython.Py_ssize_t, end: cython.Py_ssize_t
         size = _batch_size(p, pos, end)
         if size <= 0:
             return -1 if size == 0 else pos
-        stored = _int32(p, pos + 17) & 0xFFFFFFFF
+        stored = _int32(p, pos + 17) & _M32
         if _crc(p, pos + 21, pos + size) != stored:
             return pos
         pos += size
@@ -561,7 +565,7 @@ class Writer:
                 p, pos, verdicts[batch], flags, flag, False, self._is_last(_int64(p, pos) + _int32(p, pos + 23))
             )
             if kind == _CHANGED:
-                stored = _int32(p, pos + 17) & 0xFFFFFFFF
+                stored = _int32(p, pos + 17) & _M32
                 if _crc(p, pos + 21, pos + size) != stored:
                     reason = _CORRUPT
                     break
@@ -605,7 +609,7 @@ class Writer:
             PyBuffer_Release(cython.address(flag))
             PyBuffer_Release(cython.address(view))
             return reason
-        return self._run(memoryview(buffer).cast("B"), end, memoryview(flags), verdicts, place)
+        return self._run(memoryview(buffer).cast("B"), end, memoryview(flags), memoryview(verdicts), memoryview(place))
 
     def rewrite(
         self, batch: bytes, verdict: cython.longlong, flags: bytearray, set_horizon: bool, keep_empty: bool

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import struct
 from array import array
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from ottla.log import transaction_index
@@ -54,7 +55,8 @@ class PassContext(NamedTuple):
     index_interval: int
 
 
-class Cleaned(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Cleaned:
     """A group of segments written anew, under names that end in .cleaned."""
 
     base_offset: int

@@ -20,6 +20,7 @@ from ottla.log.cleaner.plan import DirtyLog
 from ottla.log.cleaner.source import CleaningAborted, CleaningFailed, Pace, SourceSegment
 from ottla.log.cleaner.transactions import CleanedTransactions
 from ottla.log.log import Log
+from ottla.log.recovery import SWAP_SUFFIX
 from ottla.log.segment import Segment
 
 Step = Callable[[], object]
@@ -108,7 +109,7 @@ def _clean_one(
     def give_up() -> None:
         if not log.gone:
             swap.remove_cleaned(files, log.directory, base)
-            swap.remove_cleaned(files, log.directory, base, swap.SWAP_SUFFIX)
+            swap.remove_cleaned(files, log.directory, base, SWAP_SUFFIX)
 
     try:
         swap.check_unchanged(log, old, truncations)
