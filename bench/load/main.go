@@ -342,7 +342,7 @@ func sink(o options) error {
 		go func() {
 			defer file.Close()
 			defer os.Remove(file.Name())
-			c := &connection{Conn: accepted, in: make([]byte, 1<<16)}
+			c := &connection{Conn: accepted, in: make([]byte, 4<<20)}
 			answer := make([]byte, 48)
 			binary.BigEndian.PutUint32(answer, 44)
 			for {
