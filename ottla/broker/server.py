@@ -46,6 +46,7 @@ from .share.manager import SharePartitionManager
 from .share.persister import LocalPersister, Persister
 from .takeover import take_over
 from .throttling import Throttling
+from .upkeep import Upkeep
 
 if TYPE_CHECKING:
     from ..log.files import Files
@@ -114,8 +115,6 @@ class Broker:
         self.group_commit: GroupCommit | None = None
         self._session: Session | None = None
         self._tasks: list[asyncio.Task[Any]] = []
-        self._timers: list[asyncio.TimerHandle] = []
-        self._checkpointing: asyncio.Task[None] | None = None
 
     # ── life ────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -138,6 +137,7 @@ class Broker:
         self.partitions = Partitions(self)
         self.producer_ids = ProducerIds(self)
         self.groups = GroupCoordinatorService(self)
+        self.upkeep = Upkeep(self)
         self.transactions = TransactionCoordinatorService(self)
         self.share_groups = ShareGroups(self)
         self.share_state = ShareStateService(self)
@@ -160,21 +160,18 @@ class Broker:
         for listener in self.listeners:
             await listener.start()
         self._tasks.append(asyncio.create_task(self.controller.follow(), name="follow metadata"))
-        self._tasks[-1].add_done_callback(self._on_task_end)
-        self._every("log.retention.check.interval.ms", self._apply_retention)
-        self._every("log.flush.offset.checkpoint.interval.ms", self._checkpoint)
+        self._tasks[-1].add_done_callback(self.on_task_end)
+        self.upkeep.start()
 
     async def stop(self, clean: bool = True) -> None:
         """Stop serving; with `clean`, sync everything and leave the clean shutdown marker."""
         for listener in self.listeners:
             await listener.stop()
-        for timer in self._timers:
-            timer.cancel()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        if self._checkpointing is not None:
-            await asyncio.wait([self._checkpointing])
+        if hasattr(self, "upkeep"):
+            await self.upkeep.stop()
         if hasattr(self, "transactions"):
             await self.transactions.stop()
         if hasattr(self, "groups"):
@@ -237,7 +234,7 @@ class Broker:
             )
         )
 
-    def _on_task_end(self, task: asyncio.Task[Any]) -> None:
+    def on_task_end(self, task: asyncio.Task[Any]) -> None:
         if not task.cancelled() and task.exception() is not None:
             self.metrics.uncaught_exceptions += 1
             log.critical("%s ended", task.get_name(), exc_info=task.exception())
@@ -296,30 +293,7 @@ class Broker:
                 return service
         return None
 
-    # ── upkeep ──────────────────────────────────────────────────────────────────────────────────────────────────
-
-    def _every(self, key: str, work: Any) -> None:
-        """Run `work` on the loop each so many milliseconds; the interval is a config."""
-        loop = asyncio.get_running_loop()
-        interval_s = self.config.integer(key) / 1000
-        place = len(self._timers)
-
-        def run() -> None:
-            self._timers[place] = loop.call_later(interval_s, run)
-            work()
-
-        self._timers.append(loop.call_later(interval_s, run))
-
-    def _apply_retention(self) -> None:
-        self.logs.apply_retention(self.clock.now_ms())
-
-    def _checkpoint(self) -> None:
-        """Write how far each log is synced; in a thread, because it waits for the disk."""
-        if self._checkpointing is None or self._checkpointing.done():
-            self._checkpointing = asyncio.create_task(
-                asyncio.to_thread(self.logs.prepare_checkpoint()), name="checkpoint"
-            )
-            self._checkpointing.add_done_callback(self._on_task_end)
+    # ── failures ────────────────────────────────────────────────────────────────────────────────────────────────
 
     def on_partition_failure(self, partition: Partition, problem: BaseException) -> None:
         """A partition's disk failed it: say so, and serve the others."""

@@ -34,6 +34,7 @@ class LogDirectory:
         self.recovery_points: Offsets = {}
         self.log_start_offsets: Offsets = {}
         self.high_watermarks: Offsets = {}
+        self.cleaner_offsets: Offsets = {}  # below: compacted; the first dirty offset of each log that ever was
         self.checkpointed: set[tuple[str, int]] = set()  # partitions of which an offset stands in a checkpoint file
         self._written: dict[str, tuple[int, bytes]] = {}  # checkpoint -> when it was prepared, what it holds
         self._order = count(1)
@@ -73,7 +74,13 @@ class LogDirectory:
         self.recovery_points = self.read_offsets(checkpoints.RECOVERY_POINT_CHECKPOINT)
         self.log_start_offsets = self.read_offsets(checkpoints.LOG_START_OFFSET_CHECKPOINT)
         self.high_watermarks = self.read_offsets(checkpoints.HIGH_WATERMARK_CHECKPOINT)
-        self.checkpointed = {*self.recovery_points, *self.log_start_offsets, *self.high_watermarks}
+        self.cleaner_offsets = self.read_offsets(checkpoints.CLEANER_OFFSET_CHECKPOINT)
+        self.checkpointed = {
+            *self.recovery_points,
+            *self.log_start_offsets,
+            *self.high_watermarks,
+            *self.cleaner_offsets,
+        }
 
     def read_offsets(self, name: str) -> Offsets:
         """A checkpoint; one that is missing or damaged says nothing (recovery then reads more than it had to)."""

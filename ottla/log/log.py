@@ -67,7 +67,7 @@ class Log:
         "_jitter_ms", "_positions", "_segment_bases", "cache", "config", "cut", "deleted", "directory", "files", "folder_unsynced",
         "gone", "health",
         "leader_epochs", "log_end_offset", "log_start_offset", "name", "names_unsynced", "partition", "producer_state",
-        "recovery_point", "segments", "snapshot_offset", "sync_position", "topic", "truncations",
+        "recovery_point", "segments", "snapshot_offset", "sync_position", "synced_ms", "topic", "truncations",
     )  # fmt: skip
 
     def __init__(
@@ -97,6 +97,7 @@ class Log:
         self.truncations = 0  # how often the end was cut; a sync point of an older count proves less
         self.deleted: list[tuple[int, list[str]]] = []  # (when, files that were renamed to .deleted)
         self.sync_position: tuple[int, Segment, int] | None = None
+        self.synced_ms = 0  # when flush.ms last had it synced
         self._segment_bases = [segment.base_offset for segment in loaded.segments]
         self._positions: dict[int, tuple[Segment, int]] = {}
         self._jitter_ms = self._jitter()
@@ -486,10 +487,6 @@ class Log:
     def delete_below_log_start(self, now_ms: int) -> int:
         """The second half: delete the segments below the log start."""
         return retention.delete_below_log_start(self, now_ms)
-
-    def purge_deleted(self, now_ms: int) -> None:
-        """Remove the files whose delay after deletion is over."""
-        retention.purge_deleted(self, now_ms)
 
     def truncate_to(self, offset: int, now_ms: int) -> None:
         """Cut every record at or above an offset (a follower that diverged)."""

@@ -6,6 +6,7 @@
               recovery-point-offset-checkpoint     below: synced          ┐ all logs of the folder,
               log-start-offset-checkpoint          DeleteRecords          │ replaced as a whole
               replication-offset-checkpoint        high watermarks        ┘
+              cleaner-offset-checkpoint            below: compacted
               orders-0/                            a partition: segments and partition.metadata (its topic id)
               orders-0.<32 hex>-delete/            deleted; its files go after file.delete.delay.ms
               orders-0.<32 hex>-stray/             on disk, but no metadata knows it: kept, never served
@@ -18,11 +19,11 @@ A recovery point is written only after the data below it and the leader epochs o
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from functools import partial
 from typing import NamedTuple
 
-from ottla.log import checkpoints
+from ottla.log import checkpoints, retention
 from ottla.log.checkpoints import Offsets
 from ottla.log.config import DEFAULT_LOG_CONFIG, LogConfig
 from ottla.log.directory import LogDirectory, parse_folder_name
@@ -36,6 +37,7 @@ DELETE_SUFFIX = "-delete"
 STRAY_SUFFIX = "-stray"
 FUTURE_SUFFIX = "-future"
 CLUSTER_METADATA = "__cluster_metadata"  # Kafka's metadata log; the takeover of a folder reads it, nobody serves it
+LOGS_AT_A_TIME = 200  # looked at by retention before others have their turn
 FOLDER_NAME_MAX = 255  # bytes of a file name on every usual file system
 
 __all__ = ["LoadReport", "LockedError", "LogManager"]
@@ -68,6 +70,7 @@ class LogManager:
         self._doomed: list[tuple[int, str]] = []  # (when, folder that was renamed to -delete)
         self._cache = IndexCache()
         self._topic_ids: dict[tuple[str, int], bytes | None] = {}
+        self._preferred: dict[tuple[str, int], LogDirectory] = {}
 
     # -- start and stop -------------------------------------------------------------------------------------------
 
@@ -177,7 +180,8 @@ class LogManager:
                     f"{log.name} on disk has topic id {checkpoints.format_uuid(known)}, asked for {checkpoints.format_uuid(topic_id)}",
                 )
             return log
-        directory = self._directory_for_new()
+        directory = self._directory_for_new(key)
+        directory.cleaner_offsets.pop(key, None)
         if key in directory.checkpointed:  # of a deleted partition of this name: its offsets are not the new one's
             _run_writes([(directory, self._checkpoint_writes(directory))])
         try:
@@ -196,7 +200,11 @@ class LogManager:
         directory.write_topic_id(log.name, topic_id)
         self._topic_ids[log.topic, log.partition] = topic_id
 
-    def _directory_for_new(self) -> LogDirectory:
+    def _directory_for_new(self, key: tuple[str, int]) -> LogDirectory:
+        """Where a client asked for (AlterReplicaLogDirs before the partition was here), else where there is least."""
+        preferred = self._preferred.pop(key, None)
+        if preferred is not None and preferred.health.failure is None:
+            return preferred
         live = [directory for directory in self.directories if directory.health.failure is None]
         if not live:
             raise self.directories[0].health.failure or KafkaStorageError("no log directory")
@@ -221,6 +229,7 @@ class LogManager:
         log = self._logs.pop(key, None)
         self._damaged.pop(key, None)
         self._topic_ids.pop(key, None)
+        directory.cleaner_offsets.pop(key, None)
         delay = self.default_config.file_delete_delay_ms if log is None else log.config.file_delete_delay_ms
         if log is not None:
             log.gone = True
@@ -238,32 +247,99 @@ class LogManager:
     # -- housekeeping ---------------------------------------------------------------------------------------------
 
     def apply_retention(self, now_ms: int) -> int:
-        """One pass over all logs: expired segments, files whose delay is over, deleted partitions' folders."""
+        """`retention_steps`, all in this thread; for tools and tests."""
+        steps = self.retention_steps(now_ms)
+        try:
+            while True:
+                step = next(steps)
+                if step is not None:
+                    step()
+        except StopIteration as end:
+            deleted: int = end.value
+            return deleted
+
+    def retention_steps(self, now_ms: int) -> Generator[Callable[[], None] | None, None, int]:
+        """One pass over all logs: expired segments, files whose delay is over, deleted partitions' folders.
+
+        Yields what waits for the disk, to be called in a worker thread, or None where others may have their turn.
+        """
         shrinking = []
-        for log in self._logs.values():
-            if log.health.failure is None:
-                log.purge_deleted(now_ms)
+        doomed: list[tuple[Log, list[str]]] = []
+        for number, log in enumerate(list(self._logs.values())):
+            if number % LOGS_AT_A_TIME == LOGS_AT_A_TIME - 1:
+                yield None
+            if log.health.failure is None and not log.gone:
+                if paths := retention.take_purgeable(log, now_ms):
+                    doomed.append((log, paths))
                 mark = log.log_end_offset if self.high_watermark_of is None else self.high_watermark_of(log)
                 if log.plan_retention(now_ms, mark):
                     shrinking.append(log)
         if shrinking:
-            self.checkpoint_log_starts()
-        self.purge_deleted(now_ms)
-        return sum([log.delete_below_log_start(now_ms) for log in shrinking if log.health.failure is None])
+            yield self.prepare_log_starts()
+        due = [path for when, path in self._doomed if when <= now_ms]
+        self._doomed = [(when, path) for when, path in self._doomed if when > now_ms]
+        if due or doomed:
+            yield partial(self._remove, doomed, due)
+        live = [log for log in shrinking if log.health.failure is None and not log.gone]
+        return sum([log.delete_below_log_start(now_ms) for log in live])
+
+    def _remove(self, doomed: list[tuple[Log, list[str]]], folders: list[str]) -> None:
+        """Worker: large files and folders take their time."""
+        for log, paths in doomed:
+            try:
+                for path in paths:
+                    self.files.remove(path)
+            except OSError as error:
+                if not log.gone:
+                    raise log.health.fail(error) from error
+        for path in folders:
+            self.files.remove_tree(path)
 
     def checkpoint_log_starts(self) -> None:
         """Write the log starts; before files are deleted, and before DeleteRecords is answered."""
+        self.prepare_log_starts()()
+
+    def prepare_log_starts(self) -> Callable[[], None]:
+        """What `checkpoint_log_starts` would write, as of now, for a worker thread."""
+        writes: list[tuple[LogDirectory, list[Callable[[], None]]]] = []
         for directory in self.directories:
             if directory.health.failure is None:
                 logs = [log for key, log in self._logs.items() if self._directory_of[key] is directory]
-                _run_writes([(directory, [*self._sync_started(logs), partial(self._write_log_starts, directory)])])
+                write = directory.prepare_offsets(checkpoints.LOG_START_OFFSET_CHECKPOINT, self._log_starts(directory))
+                writes.append((directory, [*self._sync_started(logs), write]))
+        return partial(_run_writes, writes)
+
+    # -- compaction -----------------------------------------------------------------------------------------------
+
+    def cleaner_offset(self, log: Log) -> int | None:
+        """Up to where a log was compacted, None if it never was."""
+        key = log.topic, log.partition
+        return self._directory_of[key].cleaner_offsets.get(key)
+
+    def set_cleaner_offset(self, log: Log, offset: int) -> Callable[[], None]:
+        """Note how far a log is compacted now; what writes it down, for a worker thread."""
+        key = log.topic, log.partition
+        directory = self._directory_of[key]
+        directory.cleaner_offsets[key] = offset
+        directory.checkpointed.add(key)
+        return partial(_run_writes, [(directory, [self._cleaner_write(directory)])])
+
+    def _cleaner_write(self, directory: LogDirectory) -> Callable[[], None]:
+        return directory.prepare_offsets(checkpoints.CLEANER_OFFSET_CHECKPOINT, dict(directory.cleaner_offsets))
+
+    def due_for_flush(self, now_ms: int) -> list[Log]:
+        """The logs with unsynced records whose flush.ms is over since their last sync."""
+        due = []
+        for log in self._logs.values():
+            unsynced = log.health.failure is None and log.recovery_point < log.log_end_offset
+            if unsynced and now_ms - log.synced_ms >= log.config.flush_ms:
+                log.synced_ms = now_ms
+                due.append(log)
+        return due
 
     def _sync_started(self, logs: list[Log]) -> list[Callable[[], None]]:
         """A log start says that offsets below it are used up: the folder must outlive the checkpoint that says so."""
         return [sync for log in logs if log.log_start_offset > 0 and log.folder_unsynced for sync in log.sync_names()]
-
-    def _write_log_starts(self, directory: LogDirectory) -> None:
-        directory.write_offsets(checkpoints.LOG_START_OFFSET_CHECKPOINT, self._log_starts(directory))
 
     def _log_starts(self, directory: LogDirectory) -> Offsets:
         """Kafka leaves out those that equal the first segment's base; they stay here, because a deleted segment's file
@@ -318,7 +394,9 @@ class LogManager:
             ),
         ):
             writes.append(directory.prepare_offsets(name, offsets))
-        directory.checkpointed = {*high_watermarks, *self._damaged}
+        if directory.cleaner_offsets:
+            writes.append(self._cleaner_write(directory))
+        directory.checkpointed = {*high_watermarks, *self._damaged, *directory.cleaner_offsets}
         return writes
 
     def high_watermark_checkpoint(self, topic: str, partition: int) -> int:
@@ -328,9 +406,11 @@ class LogManager:
 
     def truncate_to(self, log: Log, offset: int, now_ms: int) -> None:
         """Cut a follower's log; the lowered recovery point is on the medium before the bytes go."""
+        directory = self._directory_of[log.topic, log.partition]
+        if directory.cleaner_offsets.get((log.topic, log.partition), 0) > offset:
+            directory.cleaner_offsets[log.topic, log.partition] = offset
         if offset < log.recovery_point:
             log.recovery_point = offset
-            directory = self._directory_of[log.topic, log.partition]
             _run_writes([(directory, self._checkpoint_writes(directory))])
         log.truncate_to(offset, now_ms)
 

@@ -150,10 +150,17 @@ def delete_files(log: Log, segments: list[Segment], now_ms: int, keep_snapshot_o
     log.deleted.append((now_ms + log.config.file_delete_delay_ms, renamed))
 
 
+def take_purgeable(log: Log, now_ms: int) -> list[str]:
+    """The files whose delay is over; they are the caller's now."""
+    paths: list[str] = []
+    while log.deleted and log.deleted[0][0] <= now_ms:
+        paths += log.deleted.pop(0)[1]
+    return paths
+
+
 def purge_deleted(log: Log, now_ms: int) -> None:
     try:
-        while log.deleted and log.deleted[0][0] <= now_ms:
-            for path in log.deleted.pop(0)[1]:
-                log.files.remove(path)
+        for path in take_purgeable(log, now_ms):
+            log.files.remove(path)
     except OSError as error:
         raise log.health.fail(error) from error

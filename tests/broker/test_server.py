@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ottla.broker.identity import IdentityError
-from ottla.broker.server import Broker
+from ottla.broker.upkeep import Upkeep
 from ottla.log.errors import LockedError
 from ottla.log.memory_files import FaultyFiles, MemoryFiles
 from ottla.metadata.log import BrokerIdInUse, MetadataLogError, load_image
@@ -399,9 +400,20 @@ async def test_a_start_that_is_cancelled_leaves_nothing_behind() -> None:
 
 async def test_retention_and_checkpoints_run_again_and_again(monkeypatch: pytest.MonkeyPatch) -> None:
     times: dict[str, int] = {"retention": 0, "checkpoint": 0}
-    monkeypatch.setattr(Broker, "_apply_retention", lambda self: times.update(retention=times["retention"] + 1))
-    monkeypatch.setattr(Broker, "_checkpoint", lambda self: times.update(checkpoint=times["checkpoint"] + 1))
-    intervals = {"log.retention.check.interval.ms": "1", "log.flush.offset.checkpoint.interval.ms": "1"}
+
+    def counts(what: str) -> Callable[[Upkeep], Coroutine[Any, Any, None]]:
+        async def work(_: Upkeep) -> None:
+            times[what] += 1
+
+        return work
+
+    monkeypatch.setattr(Upkeep, "apply_retention", counts("retention"))
+    monkeypatch.setattr(Upkeep, "checkpoint", counts("checkpoint"))
+    intervals = {
+        "log.initial.task.delay.ms": "0",
+        "log.retention.check.interval.ms": "1",
+        "log.flush.offset.checkpoint.interval.ms": "1",
+    }
     async with RunningBroker(**intervals):
         await until(lambda: min(times.values()) > 2)
     after = dict(times)
@@ -412,7 +424,5 @@ async def test_retention_and_checkpoints_run_again_and_again(monkeypatch: pytest
 async def test_a_checkpoint_says_how_far_the_log_is_synced(broker: RunningBroker, client: Client) -> None:
     await broker.topic("t")
     await produce(client, b"a", b"b")
-    broker.broker._checkpoint()
-    assert broker.broker._checkpointing is not None
-    await broker.broker._checkpointing
+    await broker.broker.upkeep.checkpoint()
     assert broker.files.read_all("/data/recovery-point-offset-checkpoint").decode().split() == ["0", "1", "t", "0", "2"]

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from ottla.log.config import HOUR_MS
+from ottla.log.retention import purge_deleted
 from ottla.protocol.errors import ErrorCode, KafkaError
 from tests.log.support import FOLDER, NOW, batch, content, fill, open_log, reopen, values
 
@@ -87,9 +88,9 @@ def test_files_stay_as_deleted_until_their_delay_is_over() -> None:
     names = log.files.list(FOLDER)
     assert f"{first.base_offset:020d}.log.deleted" in names
     assert f"{first.base_offset:020d}.log" not in names
-    log.purge_deleted(NOW + 99)
+    purge_deleted(log, NOW + 99)
     assert log.files.list(FOLDER) == names
-    log.purge_deleted(NOW + 100)
+    purge_deleted(log, NOW + 100)
     assert not [name for name in log.files.list(FOLDER) if name.endswith(".deleted")]
 
 
