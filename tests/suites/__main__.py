@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -77,6 +78,7 @@ def run_all(suites: Sequence[Suite], brokers: Sequence[Brokers], options: argpar
 
 def main(words: Sequence[str] | None = None) -> int:
     options = arguments(words)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the brokers are ended too
     if not options.suites:
         for suite in TABLE:
             print(f"{suite.name:24} {suite.title}: {suite.what}")
