@@ -34,6 +34,8 @@ from ottla.log.transaction_index import AbortedTransaction
 from ottla.protocol.errors import ErrorCode, KafkaError
 from ottla.records.header import NO_PRODUCER_EPOCH, NO_SEQUENCE, SEQUENCE_MODULUS, BatchHeader
 
+#: Producers whose first batch of a transaction is being looked into; beyond it the oldest is forgotten.
+VERIFYING_MAX = 10_000
 BATCHES_KEPT = 5  # as many requests as an idempotent producer may have in flight
 SNAPSHOT_HEADER = struct.Struct(">hIi")
 SNAPSHOT_ENTRY = struct.Struct(">qhiqiqiq")
@@ -81,7 +83,7 @@ class ProducerEntry:
 class ProducerState:
     """All producers of one partition, and the transactions that are open."""
 
-    __slots__ = ("_name", "completed", "end_offset", "ongoing", "producers")
+    __slots__ = ("_name", "completed", "end_offset", "ongoing", "producers", "verifying")
 
     def __init__(self, name: str, end_offset: int = 0) -> None:
         self._name = name
@@ -89,6 +91,9 @@ class ProducerState:
         self.ongoing: dict[int, int] = {}  # first offset of an open transaction -> producer id
         self.completed: list[tuple[int, int]] = []  # (first offset, marker offset) of ended ones, by marker; see below
         self.end_offset = end_offset  # everything below is accounted for
+        #: Producer id -> (epoch, least sequence) of batches that would begin a transaction here, since the last batch or
+        #: marker: what comes after one that was held up must not overtake it, where no entry says what is next (KIP-890).
+        self.verifying: dict[int, tuple[int, int]] = {}
 
     # -- deciding -------------------------------------------------------------------------------------------------
 
@@ -98,6 +103,8 @@ class ProducerState:
         KafkaError where Kafka would refuse it.
         """
         entry = self.producers.get(header.producer_id)
+        if self.verifying:
+            self._check_overtaking(header, offset)
         if entry is None:
             return None
         sequence = header.base_sequence
@@ -120,6 +127,20 @@ class ProducerState:
                 )
         self.check_transaction(entry, header, offset)
         return None
+
+    def begin_verification(self, producer_id: int, epoch: int, sequence: int) -> None:
+        """A batch that would begin a transaction is looked into before it may be appended."""
+        known = self.verifying.pop(producer_id, None)
+        if known is not None and (known[0] > epoch or (known[0] == epoch and known[1] < sequence)):
+            epoch, sequence = known
+        elif len(self.verifying) >= VERIFYING_MAX:
+            del self.verifying[next(iter(self.verifying))]
+        self.verifying[producer_id] = (epoch, sequence)
+
+    def _check_overtaking(self, header: BatchHeader, offset: int) -> None:
+        known = self.verifying.get(header.producer_id)
+        if known is not None and known[0] == header.producer_epoch and header.base_sequence > known[1]:
+            raise self._out_of_order(header, offset, f"{known[1]} (earliest seen sequence)")
 
     def check_epoch(self, header: BatchHeader, offset: int) -> None:
         """Refuse a batch of an older epoch; what is asked of a coordinator's batches too, which have no sequence."""
@@ -202,6 +223,8 @@ class ProducerState:
         return AbortedTransaction(header.producer_id, first_offset, last_offset, stable)
 
     def _entry(self, header: BatchHeader) -> ProducerEntry:
+        if self.verifying:
+            self.verifying.pop(header.producer_id, None)
         entry = self.producers.get(header.producer_id)
         if entry is None:
             entry = self.producers[header.producer_id] = ProducerEntry(header.producer_id, header.producer_epoch)
@@ -243,6 +266,7 @@ class ProducerState:
         self.producers.clear()
         self.ongoing.clear()
         self.completed.clear()
+        self.verifying.clear()
         self.end_offset = end_offset
 
     # -- snapshots ------------------------------------------------------------------------------------------------

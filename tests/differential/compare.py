@@ -16,7 +16,17 @@ from typing import Any
 
 from ottla.protocol.errors import ErrorCode
 
-from . import rows_admin, rows_configs, rows_groups, rows_protocol, rows_records, rows_streams, rows_topics
+from . import (
+    rows_admin,
+    rows_configs,
+    rows_groups,
+    rows_protocol,
+    rows_records,
+    rows_share_delivery,
+    rows_streams,
+    rows_topics,
+    rows_transactions,
+)
 from .known import KNOWN, Known
 from .wire import Outcome, Peer, Row, Unsendable, versions_of
 
@@ -28,7 +38,9 @@ ROWS: list[Row] = [
     *rows_admin.ROWS,
     *rows_records.ROWS,
     *rows_groups.ROWS,
+    *rows_transactions.ROWS,
     *rows_streams.ROWS,
+    *rows_share_delivery.ROWS,
 ]
 
 

@@ -43,6 +43,7 @@ KNOWN: list[Known] = [
     Known("incremental: negative operation", "*", _KAFKA_FAILS),
     Known("resources: *", "config_resources", "Kafka lists a group whose last config was removed until it restarts"),
     Known("produce: *", "*.error_message", _TELLS),
+    Known("txn *", "*.error_message", _TELLS),
     Known("produce: null", "outcome", _KAFKA_FAILS),
     Known("produce: codec 7", "*", _KAFKA_FAILS),
     Known("produce: rubbish records", "*", _KAFKA_FAILS),

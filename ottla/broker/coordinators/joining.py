@@ -56,6 +56,8 @@ def join(
     producer = (transactional_id, producer_id, producer_epoch)
     result: Any
     try:
+        if not transactional_id:
+            raise KafkaError(ErrorCode.INVALID_REQUEST)
         if adds:
             result = broker.transactions.add_partitions(*producer, partitions, EPOCH_PER_TRANSACTION)
         else:

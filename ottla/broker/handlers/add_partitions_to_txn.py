@@ -103,4 +103,5 @@ def _results(
             ],
         )
         for topic in transaction.topics
+        if topic.partitions
     ]

@@ -37,8 +37,8 @@ from ..topic_names import is_internal
 ADMIN_CLIENT_ID = "__admin_client"
 #: Where a batch says whether it belongs to a transaction.
 ATTRIBUTES_LOW_BYTE = 22
-#: Where a batch names its producer: id and epoch.
-PRODUCER, PRODUCER_AT = Struct(">qh"), 43
+#: Where a batch names its producer: id, epoch, and the sequence it begins with.
+PRODUCER, PRODUCER_AT = Struct(">qhi"), 43
 #: How long the compressed batches of one request may keep the loop from other clients; those beyond it come again. An
 #: honest request unpacks a few MiB, at 10 ms each at worst; one of 3,000 bombs would take minutes.
 UNPACKING_S = 0.25
@@ -154,17 +154,19 @@ def _begins(context: Context, request: ProduceRequest, partition: Partition, rec
     """Whether a transactional batch would be the first of its transaction in the partition, which takes asking."""
     if request.transactional_id is None:
         raise KafkaError(ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED)
-    return not partition.has_open_transaction(*PRODUCER.unpack_from(records, PRODUCER_AT)) and must_join(
-        context.broker, context.version
-    )
+    producer_id, epoch, sequence = PRODUCER.unpack_from(records, PRODUCER_AT)
+    if partition.has_open_transaction(producer_id, epoch) or not must_join(context.broker, context.version):
+        return False
+    partition.log.producer_state.begin_verification(producer_id, epoch, sequence)
+    return True
 
 
 def _join(producing: _Producing, joining: list[_Place]) -> ProduceResponse | Deferred | None:
     """Append the batches that begin a transaction in their partitions, when the coordinator says that they may."""
     request, context = producing.request, producing.context
-    producer_id, epoch = producer = PRODUCER.unpack_from(joining[0].records, PRODUCER_AT)
+    producer_id, epoch = producer = PRODUCER.unpack_from(joining[0].records, PRODUCER_AT)[:2]
     assert request.transactional_id is not None
-    if any(PRODUCER.unpack_from(place.records, PRODUCER_AT) != producer for place in joining):
+    if any(PRODUCER.unpack_from(place.records, PRODUCER_AT)[:2] != producer for place in joining):
         error = KafkaError(
             ErrorCode.INVALID_PRODUCER_ID_MAPPING, "Transactional records contained more than one producer ID"
         )

@@ -88,6 +88,8 @@ def _join(context: Context, request: TxnOffsetCommitRequest) -> Any:
     host = broker.groups.host(request.group_id)
     if host.partition.has_open_transaction(*producer):
         return ErrorCode.NONE
+    if not request.transactional_id:
+        raise KafkaError(ErrorCode.INVALID_REQUEST)
     partition = (GROUP_METADATA, index)
     if context.version >= _IMPLIES_ADDING_SINCE:
         return transactions.add_partitions(request.transactional_id, *producer, [partition], EPOCH_PER_TRANSACTION)

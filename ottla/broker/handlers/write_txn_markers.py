@@ -55,7 +55,8 @@ def write_txn_markers(context: Context, request: WriteTxnMarkersRequest) -> Defe
     response = WriteTxnMarkersResponse()
     counting = _Counting(response)
     for marker in request.markers:
-        response.markers.append(_write(context, marker, counting))
+        if any(topic.partition_indexes for topic in marker.topics):
+            response.markers.append(_write(context, marker, counting))
     counting.release()
     return counting.answer
 

@@ -20,6 +20,7 @@ from .producers import NeedsProducerIdError
 from .state import (
     EPOCH_PER_TRANSACTION,
     LAST_EPOCH,
+    NO_EPOCH,
     NO_PRODUCER_ID,
     PREPARED,
     Transaction,
@@ -39,7 +40,7 @@ def ended(
     changed_id = known.previous_producer_id == producer_id and epoch == LAST_EPOCH - 1 and known.producer_epoch == 0
     if known.producer_id != producer_id and not changed_id:
         raise KafkaError(ErrorCode.INVALID_PRODUCER_ID_MAPPING)
-    repeated = changed_id or (known.has_epoch_of_its_own and epoch + 1 == known.producer_epoch)
+    repeated = changed_id or epoch == known.epoch_before_end != NO_EPOCH
     state = known.state
     if state in PREPARED:
         valid = repeated and not changed_id
@@ -91,18 +92,18 @@ def _prepared(known: Transaction, commit: bool, new_producer_id: int | None, now
 
 
 def fenced(known: Transaction, server_version: int, now_ms: int) -> Transaction:
-    """Abort an open transaction over its producer's head, under an epoch that nobody is given.
+    """Abort an open transaction over its producer's head, under the next epoch.
 
-    With version 2 the end takes a second epoch, as Kafka counts. Kafka overflows here where the producer already has the
-    last epoch but one, and can then never end its transaction; here it is fenced as in version 1 then.
+    With version 2 that looks like an abort of its own whose answer got lost: a producer that was only too slow may repeat
+    it and go on; one that was replaced is fenced by the epoch that its successor takes next.
     """
-    own = server_version >= EPOCH_PER_TRANSACTION and known.producer_epoch + 2 <= LAST_EPOCH
     return known.with_(
         state=TransactionState.PREPARE_ABORT,
-        producer_epoch=known.producer_epoch + (2 if own else 1),
-        next_producer_id=NO_PRODUCER_ID, last_update_ms=now_ms,
-        client_version=EPOCH_PER_TRANSACTION if own else 0,
-    )  # fmt: skip
+        producer_epoch=known.producer_epoch + 1,
+        next_producer_id=NO_PRODUCER_ID,
+        last_update_ms=now_ms,
+        client_version=EPOCH_PER_TRANSACTION if server_version >= EPOCH_PER_TRANSACTION else 0,
+    )
 
 
 def completed(known: Transaction, now_ms: int) -> Transaction:

@@ -109,6 +109,8 @@ class Transaction:
         """The epoch with which the producer ended its transaction, if that took a new one; else -1."""
         if not self.has_epoch_of_its_own or self.state not in PREPARED | COMPLETE:
             return NO_EPOCH
+        if self.producer_epoch == LAST_EPOCH and self.state in COMPLETE:
+            return NO_EPOCH  # fenced with the one epoch that nobody is given
         if self.producer_epoch == 0:  # the epochs of the previous id were used up
             return LAST_EPOCH - 1 if self.previous_producer_id != NO_PRODUCER_ID else NO_EPOCH
         return self.producer_epoch - 1
