@@ -242,6 +242,7 @@ def _cut(records: Any, headers: list[tuple[int, BatchHeader]], acquired: list[Ac
 
 def failed_partition(partition: PartitionId, error: KafkaError) -> PartitionData:
     """Make the answer for a partition that cannot be fetched from."""
+    message = None if error.code == ErrorCode.UNKNOWN_SERVER_ERROR else error.message  # as Kafka, which has no words
     return PartitionData(
-        partition_index=partition.partition_index, error_code=error.code, error_message=error.message, records=NO_RECORDS
+        partition_index=partition.partition_index, error_code=error.code, error_message=message, records=NO_RECORDS
     )

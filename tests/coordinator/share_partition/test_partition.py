@@ -112,6 +112,29 @@ def test_records_that_fail_often_are_handed_out_with_fewer_and_fewer_others() ->
     assert sizes == [(0, 8, 1), (0, 8, 2), (0, 8, 3), (0, 4, 4), (0, 1, 5), (1, 1, 5)]
 
 
+def test_records_that_failed_often_are_not_handed_out_behind_others() -> None:
+    talk = Talk(2, 2)
+    talk.fetch(records=2)
+    talk.fetch(records=2)
+    talk.settle(2, 3, RELEASE)
+    for _ in range(2):
+        talk.fetch()
+        talk.settle(2, 3, RELEASE)
+    talk.settle(0, 1, RELEASE)
+    assert talk.fetch() == [(0, 1, 2)]
+    assert talk.fetch("B") == [(2, 2, 4)]
+
+
+def test_what_is_released_is_available_when_that_is_kept() -> None:
+    talk = Talk(2)
+    talk.fetch()
+    outcome = talk.say(0, 1, RELEASE)
+    assert talk.partition.next_fetch_offset() == 2
+    assert talk.fetch("B") == []
+    assert talk.keep(outcome).wake
+    assert talk.fetch("B") == [(0, 1, 2)]
+
+
 def test_the_delivery_limit_archives() -> None:
     talk = Talk(1, delivery_count_limit=2)
     for count in (1, 2):
