@@ -77,7 +77,7 @@ GROUPS = [
     define("group.share.max.size", INT, 200, between(1, 1000), MEDIUM,
         "How many members a share group may have."),
     define("group.share.assignors", LIST, ("simple",), list_of(empty=False), MEDIUM,
-        "The assignors of share groups; there is one.", no_effect=_UNUSED),
+        "The assignors of share groups; there is one.", no_effect="share groups have one assignor"),
     define("group.share.initialize.retry.interval.ms", INT, 30000, at_least(1), LOW,
         "How long until a failed initialisation of share partitions is tried again.", internal=True),
     define("group.streams.session.timeout.ms", INT, 45000, at_least(1), MEDIUM,
