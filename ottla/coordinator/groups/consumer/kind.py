@@ -304,7 +304,9 @@ class Consumer(GroupKind):
                 decision.records.append(records.subscription_metadata_tombstone(group.group_id))
         if epoch <= group.target_epoch:
             return group.target_epoch, group.target_of(new.member_id, new.instance_id)
-        homogeneous = (Subscriptions(group) if after is None else after).homogeneous()
+        # Kafka looks at the group without what is new in it if no epoch was raised here; then members whose subscriptions
+        # differ may be taken for equal, and partitions are left to nobody.
+        homogeneous = (Subscriptions(group, old, new) if after is None else after).homogeneous()
         assignor = group.preferred_assignor(old, new) or self._config.assignors[0]
         return epoch, retarget(group, old, new, epoch, assignor, self.state.image, decision, homogeneous=homogeneous)
 
