@@ -47,17 +47,18 @@ def _specs(group: ConsumerGroup, new: ConsumerMember, image: MetadataImage) -> d
     if replaced is not None and replaced != new.member_id:
         members.pop(replaced, None)
     #: Members mostly read the same; topics are looked up once for each set of names.
-    ids: dict[frozenset[str], frozenset[bytes]] = {}
+    orders: dict[frozenset[str], tuple[bytes, ...]] = {}
     specs = {}
     for member_id in hash_order.by_string(members, capacity):
         member = members[member_id]
         names = group.topics_of(member)
-        topic_ids = ids.get(names)
-        if topic_ids is None:
-            found = (image.topics.get(name) for name in names)
-            ids[names] = topic_ids = frozenset(topic.id for topic in found if topic is not None)
+        order = orders.get(names)
+        if order is None:
+            walked = hash_order.by_string(sorted(names), hash_order.capacity_for_copy(len(names)))
+            found = (image.topics.get(name) for name in walked)
+            orders[names] = order = tuple(topic.id for topic in found if topic is not None)
         target = group.target_of(member_id, new.instance_id if member is new else None)
         specs[member_id] = MemberSpec(
-            member_id, member.instance_id, member.rack_id, len(names), topic_ids, target
+            member_id, member.instance_id, member.rack_id, len(names), frozenset(order), order, target
         )  # fmt: skip
     return specs

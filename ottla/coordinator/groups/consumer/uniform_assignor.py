@@ -37,7 +37,7 @@ def assign_uniform(spec: GroupSpec) -> Mapping[str, Assignment]:
 
 def _assign_same(spec: GroupSpec) -> Mapping[str, Assignment]:
     first = next(iter(spec.members.values()))
-    topic_ids = hash_order.by_uuid(first.topic_ids, hash_order.capacity_for_copy(first.names_count))
+    topic_ids = hash_order.by_uuid(first.topic_order, hash_order.capacity_for_copy(first.names_count))
     if not topic_ids:
         return {}
     free: list[tuple[bytes, int]] = []

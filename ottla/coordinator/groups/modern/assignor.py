@@ -18,8 +18,9 @@ class MemberSpec(NamedTuple):
     rack_id: str | None
     #: How many topic names it subscribed to; some may not exist.
     names_count: int
-    #: The ids of those that exist.
+    #: The ids of those that exist, and the same in the order of Kafka's set of their names.
     topic_ids: frozenset[bytes]
+    topic_order: tuple[bytes, ...]
     #: Its part of the last target assignment.
     assignment: Assignment
 
