@@ -20,6 +20,7 @@ from .telemetry.otlp import read_points
 from .telemetry.subscriptions import Instance, Pushed, Subscriptions
 
 if TYPE_CHECKING:
+    from ..metadata.image import MetadataImage
     from ..protocol.apis.push_telemetry import PushTelemetryRequest
     from .dispatch import Context
 
@@ -42,6 +43,11 @@ class ClientTelemetry:
     def samples(self) -> Iterator[ClientSample]:
         """Iterate over the metrics of all clients."""
         return self.collected.samples(self.now_ms())
+
+    def is_wanted(self, image: MetadataImage) -> bool:
+        """Tell whether there is any subscription."""
+        self.subscriptions.update(image.configs)
+        return not self.subscriptions.is_empty
 
     def get(self, context: Context, instance_id: bytes) -> Instance:
         """Return what a client is asked for."""

@@ -103,7 +103,11 @@ class Throttling:
         """Return a route that counts what goes through it, for one request of `size` bytes."""
         meter = Meter(self, route, size)
         return route._replace(
-            decode=meter.timed(route.decode), function=meter.handle, encode=meter.encoding(route.encode), short=None
+            decode=meter.timed(route.decode),
+            function=meter.handle,
+            encode=meter.encoding(route.encode),
+            short=None,
+            pipelined=False,  # as with Kafka: what comes behind a request is not begun before that one is counted
         )
 
 

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 _SOFTWARE = re.compile(r"[a-zA-Z0-9](?:[a-zA-Z0-9\-.]*[a-zA-Z0-9])?\Z")
 PRODUCE = 0
+#: GetTelemetrySubscriptions and PushTelemetry: told to clients only while somebody wants their metrics, because a client that
+#: is told asks, keeps a timer, and librdkafka writes a line to its log.
+TELEMETRY = frozenset({71, 72})
 #: Older clients fail at a feature whose lowest level is 0, so they are not told of it (KAFKA-17492).
 FEATURES_FROM_0_VERSION = 4
 
@@ -50,6 +53,7 @@ def api_versions(context: Context, request: ApiVersionsRequest) -> ApiVersionsRe
                 max_version=entry.versions.high,
             )
             for entry in broker.dispatcher.entries.values()
+            if entry.key not in TELEMETRY or broker.client_telemetry.is_wanted(broker.image)
         ],
         supported_features=[
             SupportedFeatureKey(name=name, min_version=low, max_version=high)

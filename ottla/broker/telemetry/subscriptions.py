@@ -112,6 +112,11 @@ class Subscriptions:
     def __len__(self) -> int:
         return len(self._instances)
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether no metrics are asked of anybody."""
+        return not self._by_name
+
     def update(self, configs: ConfigsImage) -> None:
         """Take over the subscriptions of an image."""
         if configs is self._configs:

@@ -69,6 +69,15 @@ async def test_what_a_client_pushes_can_be_shown(broker: RunningBroker, client: 
     assert labels["node.id"] == "3"
 
 
+async def test_clients_are_told_of_it_only_while_somebody_wants_their_metrics(client: Client) -> None:
+    async def told() -> set[int]:
+        return {api.api_key for api in (await client.call(ApiVersionsRequest(), 0)).api_keys} & {71, 72}
+
+    assert await told() == set()
+    await subscribe(client, metrics="*")
+    assert await told() == {71, 72}
+
+
 async def test_a_client_that_nothing_matches_is_asked_for_nothing(client: Client) -> None:
     await subscribe(client, metrics="*", match="client_id=somebody-else")
     told = await get(client)
