@@ -37,14 +37,14 @@ def ended(
     """Decide an EndTxn of the producer: the prepared transaction, None if it is done already; raises `KafkaError`."""
     if version < EPOCH_PER_TRANSACTION:
         return _ended_v1(known, producer_id, epoch, commit, now_ms)
+    if known.state in PREPARED:  # Before id and epoch are looked at: the producer's next end may overtake the markers.
+        raise KafkaError(ErrorCode.CONCURRENT_TRANSACTIONS)
     changed_id = known.previous_producer_id == producer_id and epoch == LAST_EPOCH - 1 and known.producer_epoch == 0
     if known.producer_id != producer_id and not changed_id:
         raise KafkaError(ErrorCode.INVALID_PRODUCER_ID_MAPPING)
     repeated = changed_id or epoch == known.epoch_before_end != NO_EPOCH
     state = known.state
-    if state in PREPARED:
-        valid = repeated and not changed_id
-    elif state in (TransactionState.EMPTY, TransactionState.ONGOING):
+    if state in (TransactionState.EMPTY, TransactionState.ONGOING):
         valid = epoch == known.producer_epoch
     else:
         valid = repeated or epoch == known.producer_epoch
@@ -52,8 +52,6 @@ def ended(
         raise KafkaError(ErrorCode.PRODUCER_FENCED)
     if state is TransactionState.ONGOING:
         return _prepared(known, commit, new_producer_id, now_ms)
-    if state in PREPARED:
-        raise KafkaError(ErrorCode.CONCURRENT_TRANSACTIONS if commit == known.commits else ErrorCode.INVALID_TXN_STATE)
     if repeated and state is not TransactionState.EMPTY:
         if commit != known.commits:
             raise KafkaError(ErrorCode.INVALID_TXN_STATE)
