@@ -32,6 +32,7 @@ from .wire import Outcome, Peer, Row, Unsendable, versions_of
 
 ROWS: list[Row] = [
     *rows_topics.SETUP,
+    *rows_share_delivery.SETUP,
     *rows_protocol.ROWS,
     *rows_topics.ROWS,
     *rows_configs.ROWS,

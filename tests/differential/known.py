@@ -38,6 +38,7 @@ KNOWN: list[Known] = [
     Known("partitions: too many", "*", _KAFKA_FAILS),
     Known("metadata: zero id and null name", "*", _KAFKA_FAILS),
     Known("describe: empty name", "*", _KAFKA_FAILS),
+    Known("share fetch: * an unknown topic", "*", _KAFKA_FAILS),
     Known("alter: resource twice", "outcome", _KAFKA_FAILS),
     Known("incremental: unknown operation", "*", _KAFKA_FAILS),
     Known("incremental: negative operation", "*", _KAFKA_FAILS),

@@ -70,7 +70,14 @@ def _earliest(version: int) -> Row:
 
 NOTHING = {"max_wait_ms": 0, "min_bytes": 0, "max_bytes": 0, "max_records": 0}
 
-ROWS: list[Row] = [
+
+def _leave(version: int) -> Row:
+    leaving = {"group_id": f"shd-group-{version}", "member_id": ONE, "member_epoch": -1}
+    return Row(f"share heartbeat: delivery {version} leaves", SHARE_HEARTBEAT, leaving)
+
+
+#: Asked long before the others: Kafka makes the state of a share group beside its answers, and takes its time.
+SETUP: list[Row] = [
     _topic(1),
     _topic(2),
     coordinator("of share groups", "shd-group-1", versions="4"),
@@ -80,6 +87,11 @@ ROWS: list[Row] = [
     *_group(1),
     *_group(2),
     create("settle share groups", topic("shd-settle-more"), versions="7"),
+    _leave(1),
+    _leave(2),
+]
+
+ROWS: list[Row] = [
     # sessions
     fetch("no session", 3),
     fetch("final without a session", -1),
@@ -90,7 +102,7 @@ ROWS: list[Row] = [
     acknowledge("no member id", 1, member_id=""),
     fetch("begins with acknowledgements", 0, (0, 0, [ACCEPT])),
     # handing out
-    fetch("first, four records", 0, max_records=4, max_wait_ms=5000),
+    fetch("first, four records", 0, max_records=4, max_wait_ms=20_000),
     fetch("one record is a batch", 1, max_records=1),
     fetch("epoch again", 1),
     fetch("epoch of the future", 9),
