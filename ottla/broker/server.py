@@ -108,6 +108,8 @@ class Broker:
         self.epoch = -1
         #: Whether the logs were not closed cleanly the last time.
         self._crashed = False
+        #: Whether an Apache Kafka left these folders.
+        self._took_over = False
         self.live_brokers: frozenset[int] = frozenset()
         self.listeners: list[Listener] = []
         #: Set when the broker cannot go on; whoever runs the process stops it and reports a failure.
@@ -196,7 +198,7 @@ class Broker:
                 if name not in OPTIONAL_FEATURES
             ]
         else:
-            records = found.records
+            records, self._took_over = found.records, True
             log.info("took over %d topics with %d partitions from Apache Kafka", found.topics, found.partitions)
         return image.apply(records, await self.metadata.append(records, image.version))
 
@@ -204,7 +206,7 @@ class Broker:
         """Open what lies in the log dirs; set aside what the metadata does not know."""
         now_ms = self.clock.now_ms()
         self.logs.high_watermark_of = self.partitions.high_watermark_of
-        report = self.logs.load(now_ms, lambda topic: self._log_config(image, topic))
+        report = self.logs.load(now_ms, lambda topic: self._log_config(image, topic), foreign=self._took_over)
         self._crashed = not report.clean
         for sentence in (*report.cut, *report.damaged):
             log.warning("%s", sentence)

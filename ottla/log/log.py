@@ -111,6 +111,7 @@ class Log:
     def open(
         cls, files: Files, directory: str, config: LogConfig, *, now_ms: int, recovery_point: int = 0,
         log_start_offset: int = 0, clean: bool = True, health: StorageHealth | None = None, cache: IndexCache | None = None,
+        holes: bool = False,
     ) -> Log:  # fmt: skip
         """Open the log in a folder (made if need be). After an unclean stop, with `clean=False`."""
         cache = SHARED_INDEX_CACHE if cache is None else cache
@@ -119,7 +120,7 @@ class Log:
         try:
             files.mkdir(directory)
             loaded = load_log(
-                Opening(files, directory, name, config, now_ms, recovery_point, log_start_offset, clean, cache)
+                Opening(files, directory, name, config, now_ms, recovery_point, log_start_offset, clean, cache, holes)
             )
         except OSError as error:
             raise health.fail(error) from error

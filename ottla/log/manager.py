@@ -71,6 +71,7 @@ class LogManager:
         self._cache = IndexCache()
         self._topic_ids: dict[tuple[str, int], bytes | None] = {}
         self._preferred: dict[tuple[str, int], LogDirectory] = {}
+        self._foreign = False
 
     # -- start and stop -------------------------------------------------------------------------------------------
 
@@ -79,8 +80,12 @@ class LogManager:
         for directory in self.directories:
             directory.lock()
 
-    def load(self, now_ms: int, config_for: ConfigFor | None = None) -> LoadReport:
-        """Open every log found. A damaged one is reported, not served; the others are."""
+    def load(self, now_ms: int, config_for: ConfigFor | None = None, *, foreign: bool = False) -> LoadReport:
+        """Open every log found. A damaged one is reported, not served; the others are.
+
+        `foreign`: Apache Kafka left these folders. What was found in them then counts as written by us: it is synced.
+        """
+        self._foreign = foreign
         report = LoadReport(0, True, [], [])
         for directory in self.directories:
             if not directory.locked:
@@ -89,7 +94,20 @@ class LogManager:
             report = report._replace(clean=report.clean and directory.clean)
             for name in directory.folders():
                 self._load_folder(directory, name, now_ms, config_for or self._default_for, report)
+            if foreign and not directory.clean:
+                self._sync_all(directory)
         return report._replace(loaded=len(self._logs))
+
+    def _sync_all(self, directory: LogDirectory) -> None:
+        """Everything in a folder is durable, and the checkpoints say so."""
+        try:
+            self.files.sync_everything(directory.path)
+        except OSError as error:
+            raise directory.health.fail(error) from error
+        for key, log in self._logs.items():
+            if self._directory_of[key] is directory:
+                log.recovery_point = log.log_end_offset
+        _run_writes([(directory, self._checkpoint_writes(directory))])
 
     def _default_for(self, topic: str) -> LogConfig:
         return self.default_config
@@ -108,7 +126,7 @@ class LogManager:
             log = Log.open(
                 self.files, path, config_for(key[0]), now_ms=now_ms, recovery_point=directory.recovery_points.get(key, 0),
                 log_start_offset=directory.log_start_offsets.get(key, 0), clean=directory.clean, health=directory.health,
-                cache=self._cache,
+                cache=self._cache, holes=self._foreign,
             )  # fmt: skip
             if key in self._logs:
                 raise KafkaStorageError(f"{path}: the partition lies in {self._logs[key].directory} too")
@@ -129,12 +147,8 @@ class LogManager:
             log.close(clean and log.health.failure is None)
         for directory in self.directories:
             if clean and directory.locked and directory.health.failure is None:
-                logs = [log for key, log in self._logs.items() if self._directory_of[key] is directory]
                 try:
-                    self.files.sync_everything(directory.path)
-                    for log in logs:
-                        log.recovery_point = log.log_end_offset
-                    _run_writes([(directory, self._checkpoint_writes(directory))])
+                    self._sync_all(directory)
                     directory.write_clean_marker(broker_epoch)
                 except OSError as error:
                     raise directory.health.fail(error) from error

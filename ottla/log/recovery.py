@@ -15,7 +15,8 @@ had been synced) is read whole and judged batch by batch:
   `<name>.quarantined`, CorruptLogError is raised, and is raised at each later opening while that file lies there.
 
 Between two segments the same rule holds: a sealed segment that lost its unsynced end leaves a hole before the next one,
-which ends the log there. (On a compacted topic holes are normal, so offsets need only grow.)
+which ends the log there. (Compaction leaves holes too, but cleans only what lies below a recovery point on the medium;
+Apache Kafka does not wait for that, so in a folder taken over from it offsets need only grow.)
 
 Indexes of the segments read are made anew; producer state, transaction indexes, leader epochs are replayed from the
 newest good snapshot on. A second recovery finds nothing to change.
@@ -79,6 +80,7 @@ class Opening(NamedTuple):
     log_start_offset: int
     clean: bool
     cache: IndexCache
+    holes: bool = False  # offsets may be missing anywhere: Apache Kafka wrote this, and may have compacted it
 
 
 def load_log(opening: Opening) -> Loaded:
@@ -363,8 +365,8 @@ class _Recovery:
         return max(offset, self.opening.log_start_offset) < self.opening.recovery_point
 
     def _strict_from(self) -> int | None:
-        """From which offset on holes are faults: nowhere on a compacted topic, whose segments have them by nature."""
-        return None if self.opening.config.compacted else self.opening.recovery_point
+        """From which offset on holes are faults. Compaction makes some, but only below the recovery point."""
+        return None if self.opening.holes else self.opening.recovery_point
 
     def _between(self, segment: Segment, expected: int, is_first: bool) -> str | None:
         if is_first or segment.base_offset == expected:

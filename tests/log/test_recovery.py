@@ -249,15 +249,26 @@ def test_a_hole_between_segments_ends_the_log_above_the_recovery_point() -> None
     assert content(opened) == before[: opened.log_end_offset]
 
 
-def test_holes_are_normal_on_a_compacted_topic() -> None:
+def test_holes_are_normal_in_a_folder_that_apache_kafka_left() -> None:
     log = open_log(cleanup_policy=frozenset({"compact"}), segment_bytes=1000)
     for number in range(0, 40, 2):
         log.append_as_follower(batch(b"%d" % number + b"." * 100, base_offset=number), NOW)
     before = content(log)
     log.close(clean=False)
-    opened = reopen(log, recovery_point=0)
+    opened = reopen(log, recovery_point=0, holes=True)
     assert opened.cut is None
     assert content(opened) == before
+
+
+def test_a_lost_end_of_a_compacted_segment_is_no_hole_of_compaction() -> None:
+    """What lies behind it was appended later: a marker may have been among what was lost."""
+    log = open_log(cleanup_policy=frozenset({"compact"}), segment_bytes=500)
+    fill(log, 10)
+    lost = log.segments[1]
+    log.close(clean=False)
+    log.files.open(lost.file.path).truncate(lost.locate(lost.next_offset - 1)[0])
+    opened = reopen(log, recovery_point=0)
+    assert opened.log_end_offset == lost.next_offset - 1
 
 
 def test_a_second_recovery_changes_nothing() -> None:

@@ -73,6 +73,8 @@ def clean_log(
     )  # fmt: skip
     keys = KeyMap(_slots(dirty, end, config), config.load_factor, key)
     unread = [source for _, source in sources if source.next_offset > dirty.first_dirty_offset]
+    if not unread or log.gone:
+        raise CleaningAborted(f"{log.name} changed before it was cleaned")
     aborted = plan.aborted_in(log, dirty.first_dirty_offset)
 
     def take_in() -> None:
