@@ -131,7 +131,8 @@ def unknown_producers() -> Iterator[Row]:
         "txn: coordinator", FIND_COORDINATOR, {"key": "a", "key_type": 1, "coordinator_keys": ["a", "b"]}, versions="1+"
     )
     who = {"transactional_id": "nobody", "producer_id": 777_000, "producer_epoch": 3}
-    for name, changes in (("unknown", {}), ("without an id", {"transactional_id": ""})):
+    anonymous: dict[str, Any] = {"transactional_id": ""}
+    for name, changes in (("unknown", {}), ("without an id", anonymous)):
         asks = {**who, **changes}
         old = {f"v3_and_below_{key}": value for key, value in asks.items()}
         for kind, topics in (

@@ -103,5 +103,5 @@ def _results(
             ],
         )
         for topic in transaction.topics
-        if topic.partitions
+        if topic.partitions or not transaction.verify_only
     ]

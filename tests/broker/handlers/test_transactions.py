@@ -127,8 +127,10 @@ def produced(answer: Any) -> int:
     return int(answer.responses[0].partition_responses[0].error_code)
 
 
-async def fetched(client: Client, *, isolation_level: int = 1, topic: str = "t", max_wait_ms: int = 0) -> Any:
-    partition = FetchPartition(partition=0, fetch_offset=0, partition_max_bytes=1 << 20)
+async def fetched(
+    client: Client, offset: int = 0, *, isolation_level: int = 1, topic: str = "t", max_wait_ms: int = 0
+) -> Any:
+    partition = FetchPartition(partition=0, fetch_offset=offset, partition_max_bytes=1 << 20)
     request = FetchRequest(
         max_wait_ms=max_wait_ms, min_bytes=1, max_bytes=1 << 20, isolation_level=isolation_level,
         topics=[FetchTopic(topic=topic, partitions=[partition])],
@@ -138,20 +140,24 @@ async def fetched(client: Client, *, isolation_level: int = 1, topic: str = "t",
 
 async def read_committed(client: Client, topic: str = "t") -> list[bytes]:
     """What a consumer of committed records shows of the partition, by the rule that clients follow."""
-    found = await fetched(client, topic=topic)
-    data = bytes(found.records or b"")
-    aborted = sorted((each.first_offset, each.producer_id) for each in found.aborted_transactions or ())
-    assert [each.first_offset for each in found.aborted_transactions or ()] == [first for first, _ in aborted]
-    ignored: set[int] = set()
-    values = []
-    for position, header in iter_headers(data):
-        while aborted and aborted[0][0] <= header.last_offset:
-            ignored.add(aborted.pop(0)[1])
-        if header.is_control:
-            ignored.discard(header.producer_id)
-        elif header.producer_id not in ignored or not header.is_transactional:
-            values += [record.value for record in read_records(data, position)]
-    return values
+    values: list[bytes] = []
+    offset = 0
+    while True:
+        found = await fetched(client, offset, topic=topic)
+        if not found.records:
+            return values
+        data = bytes(found.records)
+        aborted = sorted((each.first_offset, each.producer_id) for each in found.aborted_transactions or ())
+        assert [each.first_offset for each in found.aborted_transactions or ()] == [first for first, _ in aborted]
+        ignored: set[int] = set()
+        for position, header in iter_headers(data):
+            while aborted and aborted[0][0] <= header.last_offset:
+                ignored.add(aborted.pop(0)[1])
+            if header.is_control:
+                ignored.discard(header.producer_id)
+            elif header.producer_id not in ignored or not header.is_transactional:
+                values += [record.value or b"" for record in read_records(data, position)]
+            offset = header.next_offset
 
 
 async def settled(client: Client, *names: str) -> list[Any]:
