@@ -8,8 +8,8 @@ Nobody is disconnected.
     frame ─► decode ─► handler ─► answer ─► record ─► throttle_time_ms into the answer, connection mutes itself
              └── time counts for request_percentage ──┘
 
-A Fetch that would exceed its quota is answered without records and those are not counted (`Meter.fetched`); it asks
-again when it may. Without quotas a request costs one look at `active`.
+A Fetch that comes while its client should wait is answered without records (`Meter.fetched`); it asks again when it may.
+Without quotas a request costs one look at `active`.
 """
 
 from __future__ import annotations
@@ -243,8 +243,9 @@ class Meter:
     def fetched(self, data: list[PartitionData]) -> tuple[int, bool]:
         """Count an answer to Fetch: returns how long the client has to wait, and whether it gets the records now.
 
-        One batch may be more than the quota lets through at any time. Kafka would never deliver it; here it goes to a
-        client that had nothing for as long as the rate looks back, and the client waits afterwards.
+        Who kept to its waits gets them and waits afterwards; who comes on another connection meanwhile gets none. Kafka
+        answers without records in both cases, so that what passes stays below the quota by an answer, and a batch that
+        is larger than all the quota lets through is never delivered.
         """
         if self._counted:
             return 0, True
@@ -252,12 +253,12 @@ class Meter:
         size = sum(len(item.records or b"") + PARTITION_OVERHEAD for item in data)
         clients, now_ms = self._throttling.clients, self._throttling.now_ms()
         busy_ms = self._record(QuotaKind.REQUEST, self._busy_s * 100)
-        was_idle = clients.is_idle(QuotaKind.FETCH, self._user, self._client_id, now_ms)
+        waiting = clients.record(QuotaKind.FETCH, self._user, self._client_id, 0, now_ms) > 0
         throttle_ms = max(busy_ms, clients.record(QuotaKind.FETCH, self._user, self._client_id, size, now_ms))
         if throttle_ms <= 0:
             return 0, True
         self._mute(throttle_ms)
-        if was_idle and not busy_ms:
+        if not waiting:
             return throttle_ms, True
         clients.unrecord(QuotaKind.FETCH, self._user, self._client_id, size, now_ms)
         return throttle_ms, False

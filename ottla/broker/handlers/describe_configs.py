@@ -28,6 +28,8 @@ from ...protocol.errors import ErrorCode, KafkaError
 from ..dispatch import Context, handler
 from ..loggers import levels_of_loggers
 
+#: What one answer may weigh, roughly. A request of 100 KB can name a broker's 300 configs ten thousand times.
+ANSWER_BYTES_MAX = 32 << 20
 _KNOWN = frozenset(
     {
         ResourceType.TOPIC,
@@ -45,8 +47,9 @@ def describe_configs(context: Context, request: DescribeConfigsRequest) -> Descr
     code = ErrorCode.INVALID_REQUEST
     unknown = not all(resource.resource_type in _KNOWN for resource in request.resources)
     results = []
+    room = ANSWER_BYTES_MAX
     #: A thousand times the same resource in 10 KB would keep everybody waiting for seconds: it is looked up once.
-    described: dict[tuple[int, str, tuple[str, ...] | None], list[DescribeConfigsResourceResult]] = {}
+    described: dict[tuple[int, str, tuple[str, ...] | None], tuple[list[DescribeConfigsResourceResult], int]] = {}
     for resource in request.resources:
         keys = None if resource.configuration_keys is None else tuple(resource.configuration_keys)
         place = (resource.resource_type, resource.resource_name, keys)
@@ -55,8 +58,13 @@ def describe_configs(context: Context, request: DescribeConfigsRequest) -> Descr
                 raise KafkaError(code, code.message)
             if place not in described:
                 entries = _entries(context, resource)
-                described[place] = [_row(entry, request) for entry in _chosen(entries, resource)]
-            results.append(_result(resource, described[place]))
+                rows = [_row(entry, request) for entry in _chosen(entries, resource)]
+                described[place] = rows, sum(map(_size, rows))
+            rows, size = described[place]
+            room -= size
+            if room < 0:
+                raise KafkaError(code, "The answer would be too large: ask for fewer resources in one request.")
+            results.append(_result(resource, rows))
         except KafkaError as error:
             refused = _result(resource, [])
             refused.error_code, refused.error_message = error.code, error.message or ""
@@ -84,7 +92,10 @@ def _entries(context: Context, resource: DescribeConfigsResource) -> Sequence[Co
             raise KafkaError(ErrorCode.INVALID_REQUEST, "Broker id must not be empty")
         _check_broker(context, name, "")
         source, form = ConfigSource.DYNAMIC_BROKER_LOGGER, ConfigType.UNKNOWN
-        return [ConfigEntry(logger, level, source, form) for logger, level in levels_of_loggers().items()]
+        # Their documentation is empty, and told even if none is asked for.
+        return [
+            ConfigEntry(logger, level, source, form, documentation="") for logger, level in levels_of_loggers().items()
+        ]
     if not name:
         what = "Group name" if kind == ResourceType.GROUP else "Client metrics subscription name"
         raise KafkaError(ErrorCode.INVALID_REQUEST, f"{what} must not be empty")
@@ -128,5 +139,10 @@ def _row(entry: ConfigEntry, request: DescribeConfigsRequest) -> DescribeConfigs
         is_sensitive=entry.sensitive,
         synonyms=[DescribeConfigsSynonym(name=s.name, value=s.value, source=s.source) for s in synonyms],
         config_type=entry.type,
-        documentation=entry.documentation if request.include_documentation else None,
+        documentation=entry.documentation if request.include_documentation or entry.documentation == "" else None,
     )
+
+
+def _size(row: DescribeConfigsResourceResult) -> int:
+    synonyms = sum(len(synonym.name) + len(synonym.value or "") + 5 for synonym in row.synonyms)
+    return len(row.name) + len(row.value or "") + len(row.documentation or "") + synonyms + 12

@@ -119,11 +119,6 @@ class ClientQuotas:
         if limit is not None:
             self._measure(kind, limit).rate.record(-value, now_ms)
 
-    def is_idle(self, kind: QuotaKind, user: str, client_id: str, now_ms: float) -> bool:
-        """Tell whether nothing was recorded for as long as the rate looks back."""
-        limit = self.find(kind, user, client_id)
-        return limit is None or self._measure(kind, limit).rate.rate(now_ms) <= 0
-
     def most_at_once(self, kind: QuotaKind, user: str, client_id: str) -> float | None:
         """Return the most that a client can get in one answer without exceeding its quota; None if there is none."""
         limit = self.find(kind, user, client_id)

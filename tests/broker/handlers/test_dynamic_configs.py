@@ -1,0 +1,54 @@
+"""Configs over a socket: an answer has a limit, and what may change while the broker runs changes at once."""
+
+from __future__ import annotations
+
+import pytest
+
+from ottla.broker.handlers import describe_configs as module
+from ottla.metadata.image import ResourceType
+from ottla.protocol.apis.describe_configs import DescribeConfigsRequest, DescribeConfigsResource
+from ottla.protocol.apis.incremental_alter_configs import (
+    AlterableConfig,
+    AlterConfigsResource,
+    IncrementalAlterConfigsRequest,
+)
+from ottla.protocol.errors import ErrorCode
+from tests.support.in_process import Client, RunningBroker
+
+
+async def test_an_answer_has_a_limit_and_says_so(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "ANSWER_BYTES_MAX", 100_000)
+    brokers = [DescribeConfigsResource(resource_type=ResourceType.BROKER, resource_name="1") for _ in range(50)]
+    answer = await client.call(DescribeConfigsRequest(resources=brokers), 4)
+    codes = [result.error_code for result in answer.results]
+    assert codes[0] == ErrorCode.NONE
+    assert codes[-1] == ErrorCode.INVALID_REQUEST
+    assert sum(len(result.configs) for result in answer.results) < 3000
+
+
+async def alter(client: Client, name: str, **configs: str) -> None:
+    changes = [AlterableConfig(name=key.replace("_", "."), value=value) for key, value in configs.items()]
+    resource = AlterConfigsResource(resource_type=ResourceType.BROKER, resource_name=name, configs=changes)
+    answer = await client.call(IncrementalAlterConfigsRequest(resources=[resource]), 1)
+    assert [row.error_code for row in answer.responses] == [ErrorCode.NONE], answer
+
+
+async def test_limits_of_connections_change_at_once(broker: RunningBroker, client: Client) -> None:
+    await alter(client, "", max_connections="1")
+    async with broker.connect() as other:
+        assert await other.closed()
+    await alter(client, "", max_connections="100", max_connections_per_ip_overrides="127.0.0.1:1")
+    async with broker.connect() as other:
+        assert await other.closed()
+    await alter(client, "", max_connections_per_ip_overrides="127.0.0.1:5")
+    async with broker.connect() as other:
+        assert (await other.call(DescribeConfigsRequest(resources=[]), 4)).results == []
+
+
+async def test_the_rate_of_connections_changes_at_once(broker: RunningBroker, client: Client) -> None:
+    assert not broker.broker.throttling.connections.active
+    await alter(client, "", max_connection_creation_rate="1000")
+    assert broker.broker.throttling.connections.active
+    await alter(client, "1", **{"listener.name.plaintext.max.connection.creation.rate": "5"})
+    async with broker.connect() as other:
+        assert (await other.call(DescribeConfigsRequest(resources=[]), 4)).results == []
