@@ -69,7 +69,8 @@ chooses a data folder for `log.dirs`. Listeners named in `controller.listener.na
 
 With `kafka-configs`, or IncrementalAlterConfigs of any Admin client. *Changeable* below says where: `per-broker` for one
 broker, `cluster-wide` for one or for all (`--entity-default`); other keys need a restart. What is set there wins over the
-sources above. Topics, groups and client-metrics subscriptions have tables of their own.
+sources above. Topics, groups and client-metrics subscriptions have tables of their own; [quotas](quotas.md) and
+[metrics of clients](client-metrics.md) have pages.
 
 A key with ⦸ is accepted and checked, and changes nothing; the reason stands beside it.
 """
