@@ -22,6 +22,7 @@ from . import (
     rows_groups,
     rows_protocol,
     rows_records,
+    rows_share,
     rows_share_delivery,
     rows_streams,
     rows_topics,
@@ -41,6 +42,7 @@ ROWS: list[Row] = [
     *rows_groups.ROWS,
     *rows_transactions.ROWS,
     *rows_streams.ROWS,
+    *rows_share.ROWS,
     *rows_share_delivery.ROWS,
 ]
 

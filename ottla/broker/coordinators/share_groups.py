@@ -20,7 +20,7 @@ import logging
 from collections.abc import Awaitable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from ...coordinator.groups.share.members import HeartbeatResult
+from ...coordinator.groups.share.members import HeartbeatResult, check_request
 from ...coordinator.groups.share.offsets import AlterResult, DeleteResult
 from ...coordinator.groups.share.states import DeleteStates, InitializeStates
 from ...protocol.apis.alter_share_group_offsets import AlterShareGroupOffsetsRequest, AlterShareGroupOffsetsResponse
@@ -72,6 +72,7 @@ class ShareGroups:
 
     def heartbeat(self, context: Context, request: ShareGroupHeartbeatRequest) -> Any:
         """ShareGroupHeartbeat."""
+        check_request(request)
         host = self._broker.groups.host(request.group_id)
         now_ms = self._broker.clock.now_ms()
         result = host.carry_out(host.shard.share.heartbeat(request, request_context(context), now_ms))

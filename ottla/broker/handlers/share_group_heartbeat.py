@@ -23,8 +23,8 @@ def share_group_heartbeat(context: Context, request: ShareGroupHeartbeatRequest)
     groups = context.broker.share_groups
     try:
         groups.check_enabled()
-        if len(request.member_id) > MEMBER_ID_LENGTH_MAX or not request.member_id:
-            raise KafkaError(ErrorCode.INVALID_REQUEST, "Invalid member id in the request.")
+        if not 1 <= len(request.member_id) <= MEMBER_ID_LENGTH_MAX:
+            return ShareGroupHeartbeatResponse(error_code=ErrorCode.INVALID_REQUEST)
         return mapped(groups.heartbeat(context, request), complete)
     except KafkaError as error:
         return _refused(error)

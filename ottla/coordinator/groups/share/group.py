@@ -129,10 +129,6 @@ class ShareGroup(ModernGroup[ModernMember]):
         """Refuse: offsets are committed by consumer groups."""
         self._refuse_offsets()
 
-    def validate_offset_fetch(self, member_id: str | None, member_epoch: int) -> None:
-        """Refuse."""
-        self._refuse_offsets()
-
     def validate_offset_delete(self) -> None:
         """Refuse."""
         self._refuse_offsets()

@@ -37,7 +37,7 @@ from . import offsets, records, states
 from .assignor import ASSIGNOR_NAME
 from .config import ShareConfig
 from .group import NO_STATES, ShareGroup, States, StateTopic, session_key
-from .members import LEAVE_EPOCH, HeartbeatResult, check_request, fence, heartbeat
+from .members import LEAVE_EPOCH, HeartbeatResult, fence, heartbeat
 
 __all__ = ["Share"]
 
@@ -107,8 +107,7 @@ class Share(GroupKind):
     # -- members -----------------------------------------------------------------------------------------------
 
     def heartbeat(self, request: ShareGroupHeartbeatRequest, context: RequestContext, now_ms: int) -> Decision:
-        """ShareGroupHeartbeat: the response is a `HeartbeatResult`; raises `KafkaError`."""
-        check_request(request)
+        """ShareGroupHeartbeat, checked by `check_request`: the response is a `HeartbeatResult`; raises `KafkaError`."""
         image = self.state.image
         if request.member_epoch == LEAVE_EPOCH:
             group = self._require(request.group_id)
