@@ -47,7 +47,9 @@ _TOOLS = {
     "kafka-consumer-groups.sh": "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand",
 }
 _FAILURE = re.compile(r'### Test "(\d{4}_\w+)(.*?)" failed at .*?###\n(.*)')
-_LINE = re.compile(r"^\|\s*(\d{4}_\w+)\s*\|\s*([A-Z ]+?)\s*\|\s*([0-9.]+)s\s*\|\s*(.*)$", re.MULTILINE)
+_LINE = re.compile(
+    r"^\|[ \t]*(\d{4}_\w+)[ \t]*\|[ \t]*([A-Z ]+?)[ \t]*\|[ \t]*([0-9.]+)s[ \t]*\|[ \t]*(.*)$", re.MULTILINE
+)
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _VERDICTS: dict[str, Verdict] = {"PASSED": "pass", "FAILED": "fail", "RUNNING": "fail", "SKIPPED": "skip"}
 
