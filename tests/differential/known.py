@@ -57,6 +57,11 @@ KNOWN: list[Known] = [
     Known("fetch: unknown isolation level", "*", _KAFKA_FAILS),
     Known("offsets: unknown isolation level", "*", _KAFKA_FAILS),
     Known("streams: missing sources and an endpoint", "*", _KAFKA_FAILS),
+    Known(
+        "configs: *group",
+        "*.configs",
+        "dead-letter queues (KIP-1191) are newer than 4.2; and a group shows what its broker sets for streams groups too",
+    ),
     Known("quorum: metadata", "*.high_watermark", "how much each wrote to its metadata log"),
     Known("quorum: metadata", "*.log_end_offset", "as above"),
     Known("quorum: metadata", "*.leader_epoch", "how often each was started"),
