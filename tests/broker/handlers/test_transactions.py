@@ -297,8 +297,8 @@ async def test_a_late_commit_of_offsets_does_not_count_in_a_later_transaction(cl
     assert await committed_offset(client) == (0, 3)
 
 
-async def committed_offset(client: Client, *, stable: bool = True) -> tuple[int, int]:
-    groups = [OffsetFetchRequestGroup(group_id="g", topics=None)]
+async def committed_offset(client: Client, *, group: str = "g", stable: bool = True) -> tuple[int, int]:
+    groups = [OffsetFetchRequestGroup(group_id=group, topics=None)]
     answer = (await client.call(OffsetFetchRequest(groups=groups, require_stable=stable), 8)).groups[0]
     if not answer.topics:
         return (int(answer.error_code), -1)
