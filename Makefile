@@ -9,10 +9,10 @@ ARGS   ?=
 # What an installation is made from; a change of these makes it anew, compiled modules included.
 SOURCES := pyproject.toml $(wildcard setup.py) $(wildcard ottla/*/_*_cy.py)
 
-.PHONY: help run test test-fast check format bench clients campaign docs install clean
+.PHONY: help run test test-fast check format bench clients report-card campaign docs install clean
 
 help: ## this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
 
 run: $(VENV)/.run ## start a broker on LISTEN (default 127.0.0.1:9092); ARGS="--set key=value"
 	@echo "Starting Ottla. In another terminal, for example:"
@@ -43,6 +43,9 @@ bench: $(VENV)/.dev ## measure beside Apache Kafka and the physical limit (bench
 
 clients: $(VENV)/.dev ## every client against every other, docs/clients.md (ARGS="--corpus-mb 100" for the full form)
 	$(BIN)/python -m tests.clients.matrix --broker ottla $(ARGS)
+
+report-card: $(VENV)/.dev ## every outside suite on Ottla and Apache Kafka, docs/report-card.md (hours; ARGS="--form short")
+	$(BIN)/python -m tests.suites.report $(ARGS)
 
 campaign: $(VENV)/.dev ## hours of random input: the tests marked `campaign`
 	$(BIN)/pytest -m campaign $(ARGS)
