@@ -1,7 +1,8 @@
 """Runs streams groups in memory: a `GroupDriver` with topics, and Streams clients that keep what they were told.
 
 A client is a name. It knows its epoch, the tasks it was assigned and those it really runs; it takes an assignment over when
-it is told to `settle`, and reports what it runs with every heartbeat. `create_topics` is the broker's part: what a
+it is told to `settle`, and reports what it runs when the two are the same, as Kafka's clients do: what it said between
+could be taken for tasks given back, and its answer be lost. `create_topics` is the broker's part: what a
 heartbeat found missing comes into being.
 """
 
@@ -173,9 +174,11 @@ class StreamsDriver(GroupDriver):
         return self._told(client, response)
 
     def beat(self, who: str, **fields: Any) -> Any:
-        """Send a heartbeat that reports what the client runs."""
+        """Send a heartbeat that reports what the client runs, unless it is about to change that."""
         client = self.clients[who]
-        wanted = {"active_tasks": _ids(client.runs), "standby_tasks": _ids(client.copies), "warmup_tasks": []}
+        wanted: dict[str, Any] = {}
+        if (client.runs, client.copies) == (client.active, client.standby):
+            wanted = {"active_tasks": _ids(client.runs), "standby_tasks": _ids(client.copies), "warmup_tasks": []}
         return self._told(client, self.send(who, **{"member_epoch": client.epoch, **wanted, **fields}))
 
     def _told(self, client: StreamsClient, response: StreamsGroupHeartbeatResponse) -> StreamsGroupHeartbeatResponse:
