@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from ..controller.decision import Take, unlimited
 from ..controller.topics import create_topics
 from ..protocol.apis.create_topics import (
     CreatableTopic,
@@ -46,9 +48,14 @@ _INTERNAL = {
 }
 
 
-async def auto_create(broker: Broker, names: list[str]) -> dict[str, ErrorCode]:
-    """Create topics with the broker's defaults; returns the error of each that could not be created."""
-    response = await create(broker, [_wanted(broker, name) for name in dict.fromkeys(names)])
+async def auto_create(
+    broker: Broker, names: list[str], taking: Callable[[], Take] = lambda: unlimited
+) -> dict[str, ErrorCode]:
+    """Create topics with the broker's defaults; returns the error of each that could not be created.
+
+    `taking` counts the partitions against the quota of the client that used the topics first (`throttling`).
+    """
+    response = await create(broker, [_wanted(broker, name) for name in dict.fromkeys(names)], taking)
     return {
         topic.name: ErrorCode(topic.error_code)
         for topic in response.topics
@@ -56,12 +63,14 @@ async def auto_create(broker: Broker, names: list[str]) -> dict[str, ErrorCode]:
     }
 
 
-async def create(broker: Broker, topics: list[CreatableTopic]) -> CreateTopicsResponse:
+async def create(
+    broker: Broker, topics: list[CreatableTopic], taking: Callable[[], Take] = lambda: unlimited
+) -> CreateTopicsResponse:
     """Create topics on the broker's own behalf."""
     request = CreateTopicsRequest(topics=topics, timeout_ms=30_000)
     levels = broker.config.levels_in
     return await broker.controller.submit(
-        lambda image: create_topics(image, request, levels=levels(image), random=RANDOM)
+        lambda image: create_topics(image, request, levels=levels(image), random=RANDOM, take=taking())
     )
 
 

@@ -15,7 +15,7 @@ from ottla.protocol.apis.create_partitions import CreatePartitionsRequest, Creat
 from ottla.protocol.apis.create_topics import CreatableTopic, CreateTopicsRequest
 from ottla.protocol.apis.delete_topics import DeleteTopicsRequest
 from ottla.protocol.apis.fetch import FetchPartition, FetchRequest, FetchTopic
-from ottla.protocol.apis.metadata import MetadataRequest
+from ottla.protocol.apis.metadata import MetadataRequest, MetadataRequestTopic
 from ottla.protocol.errors import ErrorCode
 from tests.support.in_process import Client, RunningBroker, batch, produce_request
 
@@ -137,6 +137,18 @@ async def test_clients_of_before_are_slowed_down_instead(broker: RunningBroker, 
     deleted = await client.call(DeleteTopicsRequest(topic_names=["t"], timeout_ms=1000), 4)
     assert deleted.responses[0].error_code == ErrorCode.NONE
     assert deleted.throttle_time_ms > 2000
+
+
+async def test_a_topic_that_is_created_on_first_use_counts(broker: RunningBroker, client: Client) -> None:
+    await limit(client, "controller_mutation_rate", 1)
+    for number in range(3):
+        topics = [MetadataRequestTopic(name=f"first-use-{number}")]
+        answer = await client.call(MetadataRequest(topics=topics, allow_auto_topic_creation=True), 9)
+        assert answer.topics[0].error_code == ErrorCode.NONE
+        if answer.throttle_time_ms:
+            break
+    assert number == 2
+    assert 900 <= answer.throttle_time_ms <= 1000
 
 
 async def test_an_address_that_connects_too_often_waits_and_is_not_cut_off(

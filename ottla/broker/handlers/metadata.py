@@ -25,9 +25,13 @@ from ...protocol.schema import ZERO_UUID
 from ..auto_create import auto_create
 from ..dispatch import Context, handler
 from ..operations import CLUSTER_OPERATIONS, NOT_ASKED, TOPIC_OPERATIONS
+from ..throttling import taking_from
 from ..topic_names import is_internal
 
 ASK_BY_ID_VERSION = 12
+
+#: Creating on first use is slowed down by a quota of changes and never refused.
+NEVER_STRICT = 1 << 15
 
 
 @handler(MetadataRequest)
@@ -44,7 +48,8 @@ def metadata(context: Context, request: MetadataRequest) -> MetadataResponse | C
 
 
 async def _create_and_answer(context: Context, request: MetadataRequest, missing: list[str]) -> MetadataResponse:
-    return _answer(context, request, await auto_create(context.broker, missing))
+    taking = taking_from(context, NEVER_STRICT)
+    return _answer(context, request, await auto_create(context.broker, missing, taking))
 
 
 def _refuse(request: MetadataRequest) -> MetadataResponse:
