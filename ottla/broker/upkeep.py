@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..log.errors import KafkaStorageError
 from .log_cleaner import LogCleaner
+from .log_moves import LogMoves
 from .steps import run_steps
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ class Upkeep:
     def __init__(self, broker: Broker) -> None:
         self._broker = broker
         self.cleaner = LogCleaner(broker)
+        self.moves = LogMoves(broker)
         self._stopping = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -43,6 +45,7 @@ class Upkeep:
         """Let what is under way end, and begin nothing more."""
         self._stopping.set()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.moves.stop()
         await self.cleaner.stop()
 
     def _every(self, key: str, name: str, work: Callable[[], Coroutine[Any, Any, object]]) -> None:

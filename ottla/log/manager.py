@@ -9,6 +9,7 @@
               cleaner-offset-checkpoint            below: compacted
               orders-0/                            a partition: segments and partition.metadata (its topic id)
               orders-0.<32 hex>-delete/            deleted; its files go after file.delete.delay.ms
+              orders-0.<32 hex>-future/            on its way here from another folder (move.py)
               orders-0.<32 hex>-stray/             on disk, but no metadata knows it: kept, never served
 
 Order of a clean stop: logs closed (indexes, snapshots, epochs) → everything synced → checkpoints → marker last. A start
@@ -21,6 +22,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Generator, Iterable, Iterator
 from functools import partial
+from pathlib import Path
 from typing import NamedTuple
 
 from ottla.log import checkpoints, retention
@@ -30,6 +32,7 @@ from ottla.log.directory import LogDirectory, parse_folder_name
 from ottla.log.errors import KafkaStorageError, LockedError
 from ottla.log.files import Files
 from ottla.log.log import Log
+from ottla.log.move import Move
 from ottla.log.segment import IndexCache
 from ottla.protocol.errors import ErrorCode, KafkaError
 
@@ -37,6 +40,7 @@ DELETE_SUFFIX = "-delete"
 STRAY_SUFFIX = "-stray"
 FUTURE_SUFFIX = "-future"
 CLUSTER_METADATA = "__cluster_metadata"  # Kafka's metadata log; the takeover of a folder reads it, nobody serves it
+PREFERRED_MAX = 10_000  # partitions of which clients said where they shall lie, should they come
 LOGS_AT_A_TIME = 200  # looked at by retention before others have their turn
 FOLDER_NAME_MAX = 255  # bytes of a file name on every usual file system
 
@@ -116,11 +120,11 @@ class LogManager:
         self, directory: LogDirectory, name: str, now_ms: int, config_for: ConfigFor, report: LoadReport
     ) -> None:
         path = f"{directory.path}/{name}"
-        if name.endswith(DELETE_SUFFIX):
+        if name.endswith((DELETE_SUFFIX, FUTURE_SUFFIX)):  # a move that a stop interrupted begins anew when asked for
             self._doomed.append((now_ms, path))
             return
         key = parse_folder_name(name)
-        if key is None or key[0] == CLUSTER_METADATA or name.endswith((STRAY_SUFFIX, FUTURE_SUFFIX)):
+        if key is None or key[0] == CLUSTER_METADATA or name.endswith(STRAY_SUFFIX):
             return
         try:
             log = Log.open(
@@ -128,8 +132,8 @@ class LogManager:
                 log_start_offset=directory.log_start_offsets.get(key, 0), clean=directory.clean, health=directory.health,
                 cache=self._cache, holes=self._foreign,
             )  # fmt: skip
-            if key in self._logs:
-                raise KafkaStorageError(f"{path}: the partition lies in {self._logs[key].directory} too")
+            if key in self._logs and not self._replaces(directory, log, now_ms, report):
+                return
             self._topic_ids[key] = directory.read_topic_id(name, directory.recovery_points.get(key, 0) > 0)
         except KafkaStorageError as error:
             self._damaged[key] = error
@@ -140,6 +144,75 @@ class LogManager:
             report.cut.append(log.cut)
         self._logs[key] = log
         self._directory_of[key] = directory
+
+    def _replaces(self, directory: LogDirectory, log: Log, now_ms: int, report: LoadReport) -> bool:
+        """A crash in the last moment of a move left the log in two folders: the longer one counts, the other is kept."""
+        key = log.topic, log.partition
+        other = self._logs[key]
+        newer = log.log_end_offset > other.log_end_offset
+        loser, place = (other, self._directory_of[key]) if newer else (log, directory)
+        winner = log if newer else other
+        report.cut.append(
+            f"{loser.name} lies in two folders: {winner.directory} is served, the other set aside as -stray"
+        )
+        loser.close(clean=False)
+        self._rename_aside(place, loser.topic, loser.partition, STRAY_SUFFIX)
+        return newer
+
+    # -- moving ---------------------------------------------------------------------------------------------------
+
+    def directory_at(self, path: str) -> LogDirectory:
+        """The log directory with this path; LOG_DIR_NOT_FOUND, or KAFKA_STORAGE_ERROR where it failed."""
+        for directory in self.directories:
+            if str(Path(directory.path).absolute()) == (path.rstrip("/") or "/"):
+                directory.health.check()
+                return directory
+        raise KafkaError(ErrorCode.LOG_DIR_NOT_FOUND, f"Log dir {path} is not found in the config.")
+
+    def prefer(self, topic: str, partition: int, directory: LogDirectory) -> None:
+        """If the partition comes to this broker, let it lie there."""
+        if (topic, partition) not in self._logs and len(self._preferred) < PREFERRED_MAX:
+            self._preferred[topic, partition] = directory
+
+    def start_move(self, log: Log, target: LogDirectory, stopped: Callable[[], bool]) -> Move:
+        """Make the folder of a log that moves to another directory."""
+        tail = f"-{log.partition}.{secrets.token_hex(16)}{FUTURE_SUFFIX}"
+        name = f"{log.topic.encode()[: FOLDER_NAME_MAX - len(tail)].decode(errors='ignore')}{tail}"
+        self.files.mkdir(f"{target.path}/{name}")
+        topic_id = self._topic_ids.get((log.topic, log.partition))
+        if topic_id is not None:
+            target.write_topic_id(name, topic_id)
+        return Move(log, target, f"{target.path}/{name}", stopped)
+
+    def finish_move(self, move: Move, now_ms: int) -> Log:
+        """On the loop, for some milliseconds: the log as it is served from its new place."""
+        old, target = move.log, move.target
+        key = old.topic, old.partition
+        source = self._directory_of[key]
+        move.finish()
+        path = f"{target.path}/{old.topic}-{old.partition}"
+        self._directory_of[key] = target  # the target's checkpoints tell of it before it is there
+        if key in source.cleaner_offsets:
+            target.cleaner_offsets[key] = source.cleaner_offsets.pop(key)
+        recovery_point, old.recovery_point = old.recovery_point, old.log_end_offset
+        try:
+            _run_writes([(target, self._checkpoint_writes(target))])
+            self.files.rename(move.folder, path)
+            self.files.sync_directory(target.path)
+            log = Log.open(
+                self.files, path, old.config, now_ms=now_ms, recovery_point=old.log_end_offset,
+                log_start_offset=old.log_start_offset, health=target.health, cache=self._cache,
+            )  # fmt: skip
+        except OSError as error:
+            self._directory_of[key], old.recovery_point = source, recovery_point
+            raise target.health.fail(error) from error
+        log.producer_state, log.leader_epochs = old.producer_state, old.leader_epochs
+        self._logs[key] = log
+        old.gone = True
+        old.close(clean=False)
+        aside = self._rename_aside(source, old.topic, old.partition, DELETE_SUFFIX)
+        self._doomed.append((now_ms + old.config.file_delete_delay_ms, aside))
+        return log
 
     def shutdown(self, clean: bool = True, broker_epoch: int = -1) -> None:
         """Close everything. `clean=False` is what a crash leaves: no marker, nothing flushed."""
@@ -248,6 +321,11 @@ class LogManager:
         if log is not None:
             log.gone = True
             log.close(clean=False)
+        path = self._rename_aside(directory, topic, partition, suffix)
+        if suffix == DELETE_SUFFIX:
+            self._doomed.append((now_ms + delay, path))
+
+    def _rename_aside(self, directory: LogDirectory, topic: str, partition: int, suffix: str) -> str:
         tail = f"-{partition}.{secrets.token_hex(16)}{suffix}"
         path = f"{directory.path}/{topic.encode()[: FOLDER_NAME_MAX - len(tail)].decode(errors='ignore')}{tail}"
         try:
@@ -255,8 +333,7 @@ class LogManager:
             self.files.sync_directory(directory.path)
         except OSError as error:
             raise directory.health.fail(error) from error
-        if suffix == DELETE_SUFFIX:
-            self._doomed.append((now_ms + delay, path))
+        return path
 
     # -- housekeeping ---------------------------------------------------------------------------------------------
 

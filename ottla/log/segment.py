@@ -126,7 +126,7 @@ class Segment:
             index = OffsetIndex.from_bytes(self.files.read_all(self.path(INDEX_SUFFIX)), self.size)
             time_index = TimeIndex.from_bytes(self.files.read_all(self.path(TIME_INDEX_SUFFIX)))
             self._check_indexes(index, time_index)
-        except (CorruptSidecarError, FileNotFoundError):
+        except (CorruptSidecarError, FileNotFoundError, CorruptLogError):  # is it the index or the log? see the log
             index, time_index = self.rebuild_indexes()
             if self.sealed:
                 self.files.replace(self.path(INDEX_SUFFIX), index.to_bytes(), durable=False)

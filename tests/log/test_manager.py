@@ -209,16 +209,19 @@ def test_new_partitions_go_where_the_fewest_are_and_not_into_a_dead_folder() -> 
     assert files.exists("/b/.kafka_cleanshutdown")
 
 
-def test_a_partition_in_two_folders_is_damage() -> None:
+def test_of_a_partition_in_two_folders_the_longer_log_is_served_and_the_other_kept() -> None:
     files = MemoryFiles()
-    manager, _ = start(files, "/a")
-    fill(manager.create("orders", 0, ID, None, NOW), 1)
-    manager.shutdown()
-    manager, _ = start(files, "/b")
-    fill(manager.create("orders", 0, ID, None, NOW), 1)
-    manager.shutdown()
-    _, report = start(files, "/a", "/b")
-    assert "too" in report.damaged[0]
+    for folder, count in (("/a", 1), ("/b", 2)):
+        manager, _ = start(files, folder)
+        fill(manager.create("orders", 0, ID, None, NOW), count)
+        manager.shutdown()
+    manager, report = start(files, "/a", "/b")
+    assert report.damaged == []
+    assert "orders-0 lies in two folders: /b/orders-0 is served" in report.cut[0]
+    log = manager.get("orders", 0)
+    assert log is not None
+    assert (log.directory, log.log_end_offset) == ("/b/orders-0", 2)
+    assert [name for name in files.list("/a") if name.endswith("-stray")]
 
 
 def test_a_failed_checkpoint_or_stop_ends_the_folder_and_leaves_no_marker() -> None:

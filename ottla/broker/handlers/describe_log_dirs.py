@@ -42,6 +42,7 @@ def describe_log_dirs(context: Context, request: DescribeLogDirsRequest) -> Desc
         else:
             result.total_bytes, result.usable_bytes = _space(directory.path)
             result.topics = _topics(context, by_directory[directory.path])
+            _add_moves(context, result, directory.path, wanted)
         results.append(result)
     return DescribeLogDirsResponse(throttle_time_ms=0, error_code=ErrorCode.NONE, results=results)
 
@@ -68,3 +69,18 @@ def _topics(context: Context, logs: Iterable[Log]) -> list[DescribeLogDirsTopic]
             )
         )
     return [DescribeLogDirsTopic(name=name, partitions=rows) for name, rows in by_topic.items()]
+
+
+def _add_moves(
+    context: Context, result: DescribeLogDirsResult, directory: str, wanted: set[tuple[str, int]] | None
+) -> None:
+    """The copies of partitions that are on their way into this directory (KIP-113)."""
+    for (topic, index), move in context.broker.upkeep.moves.under_way.items():
+        if move.target.path == directory and (wanted is None or (topic, index) in wanted):
+            row = DescribeLogDirsPartition(
+                partition_index=index,
+                partition_size=move.size,
+                offset_lag=max(0, move.log.log_end_offset - move.next_offset),
+                is_future_key=True,
+            )
+            result.topics.append(DescribeLogDirsTopic(name=topic, partitions=[row]))
