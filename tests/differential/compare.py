@@ -19,6 +19,7 @@ from ottla.protocol.errors import ErrorCode
 from . import (
     rows_admin,
     rows_configs,
+    rows_consumer,
     rows_groups,
     rows_protocol,
     rows_records,
@@ -42,6 +43,7 @@ ROWS: list[Row] = [
     *rows_groups.ROWS,
     *rows_transactions.ROWS,
     *rows_streams.ROWS,
+    *rows_consumer.ROWS,
     *rows_share.ROWS,
     *rows_share_delivery.ROWS,
 ]

@@ -23,6 +23,8 @@ _KAFKA_FAILS = (
 _NO_SASL = "SASL is not served yet, and what is not served is not advertised"
 _TELLS = "Kafka leaves the text of a partition's error null; Ottla says what is wrong"
 
+_OPAQUE = "a classic member's id in a consumer group is a UUID made up by the broker, written in another way"
+
 KNOWN: list[Known] = [
     Known(
         "frame: ApiVersions of an unknown version",
@@ -68,4 +70,6 @@ KNOWN: list[Known] = [
     Known("quorum: metadata", "*.last_*_timestamp", "the time of the answer"),
     Known("quorum: metadata", "*.listeners*", "Ottla's metadata has no listener of its own; the broker's is told"),
     Known("voter: *another cluster", "error_message", "each names its own cluster id"),
+    Known("join: classic, *", "member_id", _OPAQUE),
+    Known("leave: classic", "members[[]*].member_id", _OPAQUE),
 ]

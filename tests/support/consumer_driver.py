@@ -15,6 +15,7 @@ from ottla.coordinator.deadlines import Deadlines
 from ottla.coordinator.groups.consumer.classic_side import read_assignment
 from ottla.coordinator.groups.consumer.group import ConsumerGroup
 from ottla.coordinator.groups.consumer.patterns import ResolvePatterns
+from ottla.coordinator.groups.consumer.requests import check_heartbeat
 from ottla.metadata.image import MetadataImage
 from ottla.protocol import codec
 from ottla.protocol.apis.consumer_group_heartbeat import (
@@ -146,6 +147,7 @@ class ConsumerDriver(GroupDriver):
         request = ConsumerGroupHeartbeatRequest(**{"group_id": self.group_id, "member_id": who, **fields})
         try:
             context = self.context(client_id or who, version)
+            check_heartbeat(request, version, self.config.consumer.assignors)
             decision = self.shard.consumer.heartbeat(request, context, "new-id", self.now_ms)
         except KafkaError as error:
             self._answer(who, error)

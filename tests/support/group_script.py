@@ -41,7 +41,7 @@ class Step:
         self.comment, self.command, self.expected = comment, command, expected
 
 
-def parse(text: str) -> list[Step]:
+def parse_script(text: str) -> list[Step]:
     """Split a script into steps; comments stay with the step they precede."""
     steps = []
     for paragraph in text.strip().split("\n\n"):
@@ -79,10 +79,18 @@ class Script:
             lines.append(f"note: {note}")
         self.driver.notes.clear()
         for record in self.driver.log[self._printed_records :]:
-            lines.append("stored: " + show_record(record))
+            lines.append("stored: " + self.show_record(record))
         self._printed_records = len(self.driver.log)
-        lines += [f"{answer.who}: {show_response(answer.response)}" for answer in self.driver.take_answers()]
+        lines += [f"{answer.who}: {self.show_response(answer.response)}" for answer in self.driver.take_answers()]
         return lines
+
+    def show_record(self, record: StoredRecord) -> str:
+        """Print a record on one line."""
+        return show_record(record)
+
+    def show_response(self, response: Any) -> str:
+        """Print a response on one line."""
+        return show_response(response)
 
     def do_config(self, names: list[str], options: dict[str, str]) -> None:
         changes = {name.replace("-", "_"): int(value) for name, value in options.items()}
@@ -238,7 +246,7 @@ def show_response(response: Any) -> str:
 def run_script(path: Path) -> tuple[str, str]:
     """Run a script file; returns its text as it is and as it should be."""
     text = path.read_text()
-    steps = parse(text)
+    steps = parse_script(text)
     script = Script()
     for step in steps:
         if step.command:

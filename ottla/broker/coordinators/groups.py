@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...coordinator import GroupCoordinatorConfig, GroupShard, RequestContext
 from ...coordinator.groups.consumer.patterns import ResolvePatterns
+from ...coordinator.groups.consumer.requests import check_heartbeat
 from ...coordinator.groups.share.config import ShareConfig
 from ...coordinator.groups.streams.config import StreamsConfig
 from ...protocol.apis.consumer_group_describe import DescribedGroup as ConsumerDescribedGroup
@@ -165,6 +166,7 @@ class GroupCoordinatorService(CoordinatorService[GroupShard]):
 
     def consumer_heartbeat(self, context: Context, request: ConsumerGroupHeartbeatRequest) -> Any:
         """ConsumerGroupHeartbeat."""
+        check_heartbeat(request, context.version, self._config.consumer.assignors)
         host = self.host(request.group_id)
         random_id = "" if request.member_id else base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         now_ms = self._broker.clock.now_ms()

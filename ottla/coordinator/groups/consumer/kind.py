@@ -39,7 +39,7 @@ from .member import ConsumerMember
 from .patterns import PatternChange, ResolvePatterns, needs_refresh
 from .reconcile import reconcile
 from .replay import RECORD_TYPES, apply
-from .requests import JOIN_EPOCH, LEAVE_EPOCH, STATIC_LEAVE_EPOCH, check_heartbeat
+from .requests import JOIN_EPOCH, LEAVE_EPOCH, STATIC_LEAVE_EPOCH
 from .subscriptions import Subscriptions
 from .target import retarget
 
@@ -127,7 +127,10 @@ class Consumer(GroupKind):
     def heartbeat(
         self, request: ConsumerGroupHeartbeatRequest, context: RequestContext, random_id: str, now_ms: int
     ) -> Decision:
-        """Join, stay, change or leave; raises `KafkaError`. `random_id` is for a member that has no id yet."""
+        """Join, stay, change or leave; raises `KafkaError`. What the request must look like was checked (`requests`).
+
+        `random_id` is for a member that has no id yet.
+        """
         group_id, epoch = request.group_id, request.member_epoch
         group = self.state.groups.get(group_id)
         if epoch > JOIN_EPOCH and type(group) is ConsumerGroup:
@@ -139,7 +142,6 @@ class Consumer(GroupKind):
                 )  # fmt: skip
                 key = ("consumer-session", group_id, member.member_id)
                 return Decision(timers=[Timer(key, self._session_ms(group_id))], response=response)
-        check_heartbeat(request, context.api_version, self._config.assignors)
         if epoch in (LEAVE_EPOCH, STATIC_LEAVE_EPOCH):
             return self._leave(request, now_ms)
         decision = Decision()

@@ -27,6 +27,18 @@ __all__ = ["PatternChange", "ResolvePatterns", "check_pattern", "needs_refresh"]
 #: Kafka's REGEX_BATCH_REFRESH_MIN_INTERVAL_MS.
 REFRESH_MIN_INTERVAL_MS = 10_000
 
+#: What RE2 says of a pattern, and what Java's RE2 says of the same.
+_DESCRIPTIONS = {
+    "missing ]": "missing closing ]",
+    "missing )": "missing closing )",
+    "no argument for repetition operator": "missing argument to repetition operator",
+    "bad repetition operator": "invalid nested repetition operator",
+    "invalid repetition size": "invalid repeat count",
+    "invalid perl operator": "invalid or unsupported Perl syntax",
+    "invalid named capture group": "invalid named capture",
+    "trailing \\": "trailing backslash at end of expression",
+}
+
 _OPTIONS = re2.Options()
 _OPTIONS.log_errors = False
 
@@ -41,7 +53,9 @@ def check_pattern(pattern: str) -> None:
     try:
         _compiled(pattern)
     except re2.error as error:
-        why = error.args[0].decode("utf-8", "replace") if isinstance(error.args[0], bytes) else str(error)
+        told = error.args[0].decode("utf-8", "replace") if isinstance(error.args[0], bytes) else str(error)
+        what = told.partition(":")[0]
+        why = _DESCRIPTIONS.get(what, what)
         raise KafkaError(
             ErrorCode.INVALID_REGULAR_EXPRESSION,
             f"SubscribedTopicRegex `{pattern}` is not a valid regular expression: {why}.",
