@@ -1,4 +1,4 @@
-"""Reads and runs the conversations of `tests/scripts/txn_*.txt`, in the form of `group_script`.
+"""Reads and runs the conversations of `tests/scripts/txn_*.txt`, in the form of `script_text`.
 
     init A                         what a producer says; it goes on as whoever it was last told to be
     ----
@@ -22,8 +22,7 @@ from ottla.coordinator.transactions.shard import EndedTransaction, TransactionSh
 from ottla.coordinator.transactions.state import TopicPartition
 from ottla.protocol.errors import ErrorCode, KafkaError
 
-from .group_script import parse as parse_script
-from .group_script import render
+from .script_text import read_steps, write_steps
 
 FIRST_PRODUCER_ID = 1000
 
@@ -260,8 +259,8 @@ def run_script(path: Path) -> tuple[str, str]:
     """Run a script; returns it as written, and as it goes."""
     written = path.read_text()
     script = Script()
-    steps = parse_script(written)
+    steps = read_steps(written)
     for step in steps:
         if step.command:
             step.expected = script.run(step.command)
-    return written, render(steps)
+    return written, write_steps(steps)

@@ -23,6 +23,7 @@ from ...protocol.errors import ErrorCode, KafkaError
 from ...records.compression import Compression
 from ..purgatory import Deferred
 from ..topic_names import TRANSACTION_STATE
+from .late_requests import LateRequests
 from .markers import MarkerSender
 from .service import CoordinatorService, settled
 from .shard_host import HostConfig, ShardHost
@@ -70,8 +71,9 @@ class TransactionCoordinatorService(CoordinatorService[TransactionShard]):
         self._config = coordinator_config(broker.config)
         self._markers = MarkerSender(broker)
         self._patience_s = broker.config.integer("add.partitions.to.txn.retry.backoff.max.ms") / 1000
+        self.late = LateRequests()
         #: Whether a first write of an old client is checked with its coordinator (KIP-890).
-        self.verifies = broker.config.boolean("transaction.partition.verification.enable")
+        self.verifies = True
         self._sweeper: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         #: By transactional id: who waits for the end of its transaction, in the order of their requests.
@@ -89,8 +91,12 @@ class TransactionCoordinatorService(CoordinatorService[TransactionShard]):
         return self._broker.image.features.get(FEATURE, 0)
 
     def apply(self, old: MetadataImage, image: MetadataImage) -> None:
-        """Follow the metadata: leadership of our topic, and the version of transactions."""
+        """Follow the metadata: leadership of our topic, the version of transactions, and whether they are verified."""
         super().apply(old, image)
+        if old.configs is not image.configs or not old.version:
+            self.verifies = bool(
+                self._broker.config.levels_in(image).value("transaction.partition.verification.enable")
+            )
         if old.features is not image.features:
             for host in self._hosts.values():
                 host.shard.version = self.version

@@ -30,8 +30,10 @@ def add_offsets_to_txn(context: Context, request: AddOffsetsToTxnRequest) -> Any
         return AddOffsetsToTxnResponse(error_code=code)
 
     partition = (GROUP_METADATA, context.broker.groups.partition_of(request.group_id))
+    transactions = context.broker.transactions
     try:
-        result = context.broker.transactions.add_partitions(
+        transactions.late.check(context.connection, request.API_KEY, request.producer_id)
+        result = transactions.add_partitions(
             request.transactional_id, request.producer_id, request.producer_epoch, [partition], 0
         )
     except KafkaError as error:

@@ -71,7 +71,10 @@ async def _add(
         if transaction.verify_only:
             result = await settled(transactions.check_partitions(*producer, partitions))
             return _results(transaction, dict.fromkeys(result, ErrorCode.TRANSACTION_ABORTABLE))
-        version = EPOCH_PER_TRANSACTION if context.version >= _BROKERS_SINCE else 0
+        version = EPOCH_PER_TRANSACTION
+        if context.version < _BROKERS_SINCE:
+            version = 0
+            transactions.late.check(context.connection, AddPartitionsToTxnRequest.API_KEY, transaction.producer_id)
         result = await settled(transactions.add_partitions(*producer, partitions, version))
     except KafkaError as error:
         result = error.code

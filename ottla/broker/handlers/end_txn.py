@@ -38,8 +38,11 @@ def end_txn(context: Context, request: EndTxnRequest) -> Any:
             error_code=ErrorCode.NONE, producer_id=result.producer_id, producer_epoch=result.producer_epoch
         )
 
+    transactions = context.broker.transactions
     try:
-        result = context.broker.transactions.end(
+        if version < EPOCH_PER_TRANSACTION:
+            transactions.late.check(context.connection, request.API_KEY, request.producer_id)
+        result = transactions.end(
             request.transactional_id, request.producer_id, request.producer_epoch, request.committed, version
         )
     except KafkaError as error:

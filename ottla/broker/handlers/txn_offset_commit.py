@@ -86,6 +86,8 @@ def _join(context: Context, request: TxnOffsetCommitRequest) -> Any:
     producer = (request.producer_id, request.producer_epoch)
     transactions = broker.transactions
     host = broker.groups.host(request.group_id)
+    if context.version < _IMPLIES_ADDING_SINCE:
+        transactions.late.check(context.connection, request.API_KEY, request.producer_id)
     if host.partition.has_open_transaction(*producer):
         return ErrorCode.NONE
     if not request.transactional_id:

@@ -94,7 +94,7 @@ class EndedTransaction(NamedTuple):
 class TransactionShard:
     """The transactions of one partition of `__transaction_state`. `features()` gives the level of transaction.version."""
 
-    __slots__ = ("_config", "_last_epochs", "_transactions", "version")
+    __slots__ = ("_config", "_last_epochs", "_transactions", "_written", "version")
 
     def __init__(self, config: TransactionCoordinatorConfig, version: int) -> None:
         self._config = config
@@ -103,15 +103,22 @@ class TransactionShard:
         self._transactions: dict[str, Transaction] = {}
         #: By transactional id: the epoch its producer had before its last InitProducerId.
         self._last_epochs: dict[str, int] = {}
+        #: The record made last and what it says: it usually comes back at once, and need not be read again.
+        self._written: tuple[StoredRecord, Transaction] | None = None
 
     # -- replay ------------------------------------------------------------------------------------------------
 
     def replay(self, record: StoredRecord, record_offset: int, now_ms: int, producer_id: int = NO_PRODUCER_ID) -> None:
         """Apply one record of the log."""
-        parsed = parse(record)
-        if parsed is None:
-            return
-        transactional_id, transaction = parsed
+        transaction: Transaction | None
+        if self._written is not None and self._written[0] is record:
+            transaction = self._written[1]
+            transactional_id = transaction.transactional_id
+        else:
+            parsed = parse(record)
+            if parsed is None:
+                return
+            transactional_id, transaction = parsed
         self._last_epochs.pop(transactional_id, None)
         if transaction is None:
             self._transactions.pop(transactional_id, None)
@@ -220,7 +227,10 @@ class TransactionShard:
         return Decision(records=[self._record(prepared)], completion=Prepared(prepared))
 
     def _record(self, transaction: Transaction) -> StoredRecord:
-        return transaction_record(transaction, 1 if self.version >= 1 else 0)
+        record = transaction_record(transaction, 1 if self.version >= 1 else 0)
+        if self.version >= 1:  # version 0 leaves things out
+            self._written = (record, transaction)
+        return record
 
     def is_ending(self, transactional_id: str) -> bool:
         """Whether the markers of a transaction are being written."""

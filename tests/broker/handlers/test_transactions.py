@@ -282,6 +282,28 @@ async def test_a_late_end_does_not_end_a_later_transaction(client: Client) -> No
     assert await read_committed(client) == [b"a"]
 
 
+@pytest.mark.parametrize("commit", [True, False])
+@pytest.mark.usefixtures("topic")
+async def test_a_late_end_of_an_old_producer_does_not_end_a_later_transaction(
+    broker: RunningBroker, client: Client, commit: bool
+) -> None:
+    """It was repeated over a newer connection; epochs cannot tell (KAFKA-17754), the connection does."""
+    producer = Producer(client, version=OLD)
+    await producer.init()
+    assert await producer.produce(b"a") == 0
+    async with broker.connect() as newer:
+        producer.client = newer
+        assert await producer.end(commit=commit) == 0
+        await settled(newer, "T")
+        assert [await producer.add(), await producer.produce(b"b")] == [0, 0]
+        assert (await client.call(producer.end_request(commit), 4)).error_code == ErrorCode.NOT_COORDINATOR
+        late = await client.call(producer.offset_request(1), 3)
+        assert late.topics[0].partitions[0].error_code == ErrorCode.INVALID_TXN_STATE
+        (found,) = await settled(newer, "T")
+        assert found.transaction_state == "Ongoing"
+        assert await producer.end() == 0
+
+
 @pytest.mark.usefixtures("topic")
 async def test_a_late_commit_of_offsets_does_not_count_in_a_later_transaction(client: Client) -> None:
     producer = Producer(client)
