@@ -60,17 +60,19 @@ class GroupCommit:
         done.add_done_callback(lambda future: self._finish_round(points, future.result()))
 
     def _finish_round(self, points: list[tuple[Partition, SyncPoint]], results: list[BaseException | None]) -> None:
-        for (partition, point), problem in zip(points, results, strict=True):
-            if partition.closed:
-                continue
-            if problem is None:
-                partition.on_synced(point)
+        try:
+            for (partition, point), problem in zip(points, results, strict=True):
+                if partition.closed:
+                    continue
+                if problem is None:
+                    partition.on_synced(point)
+                else:
+                    partition.on_disk_failure(problem)
+        finally:  # Whatever a waiter does, the rounds go on: without them nothing is ever committed again.
+            if self._dirty:
+                self._loop.call_soon(self._start_round)
             else:
-                partition.on_disk_failure(problem)
-        if self._dirty:
-            self._loop.call_soon(self._start_round)
-        else:
-            self._rest()
+                self._rest()
 
     def _rest(self) -> None:
         self._running = False

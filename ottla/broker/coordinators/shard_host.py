@@ -193,7 +193,11 @@ class ShardHost(Generic[ShardT]):
         answer = Deferred()
 
         def on_committed(error: ErrorCode) -> None:
-            answer.resolve(KafkaError(append_error(error)) if error else read())
+            try:
+                result = KafkaError(append_error(error)) if error else read()
+            except Exception as problem:  # noqa: BLE001  the reader's answer; whoever committed has no part in it
+                result = problem
+            answer.resolve(result)
 
         self.partition.when_committed(self._next_offset, on_committed)
         return answer
