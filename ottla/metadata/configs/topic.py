@@ -8,10 +8,9 @@ from .validators import RangeOr, ThrottledReplicas, at_least, between, list_of, 
 from .values import BOOLEAN, DOUBLE, INT, LIST, LONG, LONG_MAX, STRING
 
 _NO_TIERS = "there is no tiered storage"
-_NO_COMPACTION = "logs are not compacted so far"
 _NO_REPLICATION = "brokers do not replicate so far"
 _DURABILITY = "ottla.durability says when a write is on disk"
-_UNUSED = "nothing here depends on it so far"
+_NO_PREALLOCATION = "file systems of today place growing files well"
 
 #: The names and levels of codecs stand here once for the topic and the broker config.
 COMPRESSION_TYPES = ("uncompressed", "zstd", "lz4", "snappy", "gzip", "producer")
@@ -28,7 +27,7 @@ TOPIC = table([
     define("flush.messages", LONG, LONG_MAX, at_least(1), MEDIUM,
         "After this many records the log is forced to disk.", synonyms=("log.flush.interval.messages",), no_effect=_DURABILITY),
     define("flush.ms", LONG, LONG_MAX, at_least(0), MEDIUM,
-        "A record lies at most this long in the page cache before the log is forced to disk.", synonyms=("log.flush.interval.ms", "log.flush.scheduler.interval.ms"), no_effect=_DURABILITY),
+        "A record lies at most this long in the page cache before the log is forced to disk; looked at each log.flush.scheduler.interval.ms.", synonyms=("log.flush.interval.ms", "log.flush.scheduler.interval.ms")),
     define("retention.bytes", LONG, -1, None, MEDIUM,
         "Old segments are deleted while a partition is larger than this; -1 sets no limit.", synonyms=("log.retention.bytes",)),
     define("retention.ms", LONG, 604800000, at_least(-1), MEDIUM,
@@ -38,17 +37,17 @@ TOPIC = table([
     define("index.interval.bytes", INT, 4096, at_least(0), MEDIUM,
         "An entry is added to the offset index after about this many bytes of records.", synonyms=("log.index.interval.bytes",)),
     define("delete.retention.ms", LONG, 86400000, at_least(0), MEDIUM,
-        "How long compaction keeps the tombstone of a deleted key, so that readers get to see it.", synonyms=("log.cleaner.delete.retention.ms",), no_effect=_NO_COMPACTION),
+        "How long compaction keeps the tombstone of a deleted key, so that readers get to see it.", synonyms=("log.cleaner.delete.retention.ms",)),
     define("min.compaction.lag.ms", LONG, 0, at_least(0), MEDIUM,
-        "Records younger than this are not compacted.", synonyms=("log.cleaner.min.compaction.lag.ms",), no_effect=_NO_COMPACTION),
+        "Records younger than this are not compacted.", synonyms=("log.cleaner.min.compaction.lag.ms",)),
     define("max.compaction.lag.ms", LONG, LONG_MAX, at_least(1), MEDIUM,
-        "Records older than this become due for compaction whatever the dirty ratio is.", synonyms=("log.cleaner.max.compaction.lag.ms",), no_effect=_NO_COMPACTION),
+        "Records older than this become due for compaction whatever the dirty ratio is.", synonyms=("log.cleaner.max.compaction.lag.ms",)),
     define("file.delete.delay.ms", LONG, 60000, at_least(0), MEDIUM,
         "A deleted segment's files stay on disk this long for readers that still use them.", synonyms=("log.segment.delete.delay.ms",)),
     define("min.cleanable.dirty.ratio", DOUBLE, 0.5, between(0, 1), MEDIUM,
-        "A log is compacted when at least this share of it was written since the last time.", synonyms=("log.cleaner.min.cleanable.ratio",), no_effect=_NO_COMPACTION),
+        "A log is compacted when at least this share of it was written since the last time.", synonyms=("log.cleaner.min.cleanable.ratio",)),
     define("cleanup.policy", LIST, ("delete",), list_of("compact", "delete"), MEDIUM,
-        "With delete old segments go, with compact the last record of each key stays (so far: all do); both may be given, or none.", synonyms=("log.cleanup.policy",)),
+        "With delete old segments go, with compact the last record of each key stays; both may be given, or none.", synonyms=("log.cleanup.policy",)),
     define("unclean.leader.election.enable", BOOLEAN, False, None, MEDIUM,
         "Whether a replica that is not in sync may lead when no other is left, at the price of lost records.", synonyms=("unclean.leader.election.enable",), no_effect=_NO_REPLICATION),
     define("min.insync.replicas", INT, 1, at_least(1), MEDIUM,
@@ -62,7 +61,7 @@ TOPIC = table([
     define("compression.zstd.level", INT, 3, between(-131072, 22), MEDIUM,
         "The zstd level where the broker compresses itself.", synonyms=("compression.zstd.level",)),
     define("preallocate", BOOLEAN, False, None, MEDIUM,
-        "Whether a new segment file is given its full size at once.", synonyms=("log.preallocate",), no_effect=_UNUSED),
+        "Whether a new segment file is given its full size at once.", synonyms=("log.preallocate",), no_effect=_NO_PREALLOCATION),
     define("message.timestamp.type", STRING, "CreateTime", one_of("CreateTime", "LogAppendTime"), MEDIUM,
         "Whether records keep the producer's timestamp or get the time of their append.", synonyms=("log.message.timestamp.type",)),
     define("message.timestamp.before.max.ms", LONG, LONG_MAX, at_least(0), MEDIUM,
