@@ -9,6 +9,7 @@ request that renews reads nothing either.
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 from ...coordinator.share_partition import Wanted
 from ...protocol.apis.share_fetch import (
@@ -54,6 +55,10 @@ async def share_fetch(context: Context, request: ShareFetchRequest) -> ShareFetc
     if not final and not request.is_renew_ack:
         results = await _fetch(context, request, session)
     response = _respond(context, request, session, results)
+    meter: Any = context.meter
+    if meter is not None and results:
+        # What was handed out is sent whatever the quota says: held back, it would be locked for nobody.
+        response.throttle_time_ms, _ = meter.fetched(list(results.values()))
     if pending is not None:
         _add_acknowledged(response, await pending)
     if final:
@@ -113,6 +118,8 @@ async def _fetch(context: Context, request: ShareFetchRequest, session: ShareSes
     results: Results = {}
     if found:
         most = min(request.max_bytes, broker.fetch_bytes_max)
+        if context.meter is not None:
+            most = context.meter.most_fetched(most)
         limits = FetchLimits(request.max_wait_ms, min(request.min_bytes, most), most)
         wanted = Wanted(
             session.member_id, request.max_records, request.batch_size, request.share_acquire_mode == RECORD_LIMIT
