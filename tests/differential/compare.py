@@ -34,6 +34,7 @@ from .wire import Outcome, Peer, Row, Unsendable, versions_of
 
 ROWS: list[Row] = [
     *rows_topics.SETUP,
+    *rows_streams.SETUP,
     *rows_share_delivery.SETUP,
     *rows_protocol.ROWS,
     *rows_topics.ROWS,

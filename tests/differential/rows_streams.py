@@ -83,6 +83,7 @@ def topology(*subtopologies: dict[str, Any], epoch: int = 0) -> dict[str, Any]:
     return {"epoch": epoch, "subtopologies": list(subtopologies)}
 
 
+#: Asked long before the other rows: a broker that learns of a source topic late says that it is missing.
 SETUP = [
     create("st-in", topic("st-in", 4), versions="7"),
     create("st-two", topic("st-two", 2), versions="7"),
@@ -281,4 +282,23 @@ REFUSED = [
           user_endpoint=ENDPOINT),
 ]  # fmt: skip
 
-ROWS = [*SETUP, *WORD_COUNTS, *STANDBYS, *TOPOLOGIES, *REFUSED]
+BEAT, SYNC, LEAVE, CONSUMER_BEAT = 12, 14, 13, 68
+CLASSIC = [
+    enter("to become a classic group", "st-cl", "m"),
+    Row("heartbeat: of a streams group", BEAT, {"group_id": "st-cl", "generation_id": 2, "member_id": "m"}),
+    Row("sync: of a streams group", SYNC, {"group_id": "st-cl", "generation_id": 2, "member_id": "m"}),
+    Row("leave: a streams group", LEAVE, {"group_id": "st-cl", "member_id": "m", "members": [{"member_id": "m"}]}),
+    Row("consumer heartbeat: of a streams group", CONSUMER_BEAT, {
+        "group_id": "st-cl", "member_id": "m", "member_epoch": 2}),
+    Row("consumer heartbeat: joins a streams group", CONSUMER_BEAT, {
+        "group_id": "st-cl", "member_id": "consumer", "member_epoch": 0, "rebalance_timeout_ms": 5000,
+        "subscribed_topic_names": ["st-in"], "topic_partitions": []}),
+    beat("the last one leaves", "st-cl", "m", -1),
+    join("an empty streams group", "st-cl", versions="3"),
+    shown("what is a classic group now", "st-cl"),
+    enter("a classic group with members", "st-cl", "m"),
+    beat("a classic group's member", "st-cl", "m", 2),
+    beat("leaving a classic group", "st-cl", "m", -1),
+]  # fmt: skip
+
+ROWS = [*WORD_COUNTS, *STANDBYS, *TOPOLOGIES, *CLASSIC, *REFUSED]
