@@ -20,7 +20,7 @@ from .suite import Outcome, Unavailable
 from .table import BY_NAME, TABLE
 
 #: In CI; the others of the table are commands: they take minutes, or a build of minutes.
-SHORT_FORMS = ("kgo", "streams-count", "java-consumer", "java-share")
+SHORT_FORMS = ("kgo", "streams-count", "java-consumer")
 
 
 @pytest.mark.clients
