@@ -50,8 +50,8 @@ if TYPE_CHECKING:
 
 #: The feature that lets consumer groups in.
 GROUP_VERSION = "group.version"
-#: So many matches of a pattern and a topic, half a microsecond each, do not hold the loop up.
-PATTERN_MATCHES_ON_LOOP_MAX = 10_000
+#: So many matches of a pattern and a topic, four microseconds each, do not hold the loop up.
+PATTERN_MATCHES_ON_LOOP_MAX = 1_000
 #: The feature that lets streams groups in.
 STREAMS_VERSION = "streams.version"
 

@@ -138,7 +138,7 @@ async def test_a_groups_own_configs_hold() -> None:
         assert (await join(client)).heartbeat_interval_ms == 7_000
 
 
-@pytest.mark.parametrize("on_loop_max", [10_000, 0], ids=["on the loop", "in a thread"])
+@pytest.mark.parametrize("on_loop_max", [1_000, 0], ids=["on the loop", "in a thread"])
 async def test_a_pattern_is_matched_beside_the_heartbeat(monkeypatch: pytest.MonkeyPatch, on_loop_max: int) -> None:
     monkeypatch.setattr(service, "PATTERN_MATCHES_ON_LOOP_MAX", on_loop_max)
     async with RunningBroker() as running, running.connect() as client:
