@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from pathlib import Path
 
@@ -10,43 +9,9 @@ import pytest
 
 from ottla.log.disk_files import DiskFiles
 from ottla.metadata.sqlite import SqliteMetadataLog
-from ottla.protocol.apis.create_topics import CreatableTopic, CreateTopicsRequest
-from ottla.protocol.apis.find_coordinator import FindCoordinatorRequest
-from tests.support.in_process import Client, RunningBroker
+from tests.support.in_process import RunningBroker
 from tests.support.kafka_jvm import KafkaJvm
-
-from .handlers.test_transactions import NEW, OLD, Producer, committed_offset, fetched, read_committed, settled
-
-
-async def leave_open(port: int) -> list[Producer]:
-    """Commit one transaction, abort one, and leave two open: one of each version."""
-    async with Client(port) as client:
-        for name in ("t", "u"):
-            topic = CreatableTopic(name=name, num_partitions=1, replication_factor=1, assignments=[], configs=[])
-            await client.call(CreateTopicsRequest(topics=[topic], timeout_ms=10_000), 7)
-        while (await client.call(FindCoordinatorRequest(coordinator_keys=["g"]), 4)).coordinators[0].error_code:
-            await asyncio.sleep(0.05)
-        producers = []
-        for name, version in (("T", NEW), ("U", OLD)):
-            producer = Producer(client, name, version)
-            while await _again(producer.init()):
-                await asyncio.sleep(0.05)
-            written = name.lower()
-            assert [await producer.produce(b"kept", topic=written), await producer.end()] == [0, 0]
-            await settled(client, name)
-            if version == OLD:
-                assert await producer.add(written) == 0
-            assert await producer.produce(b"open", topic=written) == 0
-            producers.append(producer)
-        assert await producers[0].commit_offset(7) == 0
-        return producers
-
-
-async def _again(asked: object) -> bool:
-    try:
-        return bool(await asked)  # type: ignore[misc]
-    except AssertionError:  # the coordinator's topic is being made
-        return True
+from tests.support.transactions import committed_offset, fetched, leave_open, read_committed, settled
 
 
 @pytest.mark.java

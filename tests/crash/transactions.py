@@ -23,7 +23,9 @@ from collections import Counter
 from pathlib import Path
 
 from ottla.protocol.errors import ErrorCode
-from tests.broker.handlers.test_transactions import (
+from tests.support.in_process import Client
+from tests.support.process import OttlaProcess
+from tests.support.transactions import (
     NEW,
     OLD,
     Producer,
@@ -31,8 +33,6 @@ from tests.broker.handlers.test_transactions import (
     read_committed,
     settled,
 )
-from tests.support.in_process import Client
-from tests.support.process import OttlaProcess
 
 TOPICS = ("a", "b")
 #: How long the broker lives at most before it is killed.

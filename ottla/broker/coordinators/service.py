@@ -80,7 +80,7 @@ class CoordinatorService(ABC, Generic[ShardT]):
 
     def on_effects(self, host: ShardHost[ShardT], effects: list[Any]) -> None:
         """Carry out what a decision asks for beside the log."""
-        raise NotImplementedError(effects)
+        raise AssertionError(f"no decision here has effects: {effects}")
 
     @abstractmethod
     def make_shard(self, partition: Partition) -> ShardT:
@@ -215,6 +215,11 @@ class CoordinatorService(ABC, Generic[ShardT]):
         if host is None or host.loading:
             raise KafkaError(ErrorCode.NOT_LEADER_OR_FOLLOWER)
         return host
+
+    @property
+    def has_loaded(self) -> bool:
+        """Whether no partition of ours is still being loaded."""
+        return not any(host.loading for host in self._hosts.values())
 
     def loaded(self) -> Iterator[ShardHost[ShardT]]:
         """Iterate over the hosts that can answer; ones that come or go meanwhile do no harm."""
