@@ -3,9 +3,9 @@
     choose (loop) ─► pass (log/cleaner/passes: loop and worker in turn) ─► cleaner-offset-checkpoint ─► choose …
         └ nothing due ─► sleep log.cleaner.backoff.ms
 
-Each of log.cleaner.threads is a task of the loop with one worker thread. The worker runs at a lower priority than the
-loop, its loops over records without the interpreter's lock, and waits where it would exceed
-log.cleaner.io.max.bytes.per.second. A log that can not be cleaned (damage, a map too small) is left alone until the
+Each of log.cleaner.threads is a task of the loop with one worker thread. The worker runs its loops over records without
+the interpreter's lock, and waits where it would exceed log.cleaner.io.max.bytes.per.second. (Its priority is that of the
+loop: were it lower, a busy machine would keep it from running just while it holds the lock.) A log that can not be cleaned (damage, a map too small) is left alone until the
 next start and counted in `uncleanable`, as in Kafka; the others go on.
 """
 
@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -33,8 +32,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("ottla.broker.log_cleaner")
 
-#: How much less a worker asks of the processor than the loop does (a nice value).
-WORKER_NICE = 10
 #: What this many bytes per second and more means is: no limit.
 NO_LIMIT = 1e15
 
@@ -67,7 +64,7 @@ class LogCleaner:
         self._stopping = threading.Event()
         self._wake = asyncio.Event()
         self._throttle = Throttle(self._stopping)
-        self._executor = ThreadPoolExecutor(thread_name_prefix="ottla-cleaner", initializer=_be_nice)
+        self._executor = ThreadPoolExecutor(thread_name_prefix="ottla-cleaner")
         self._tasks: list[asyncio.Task[None]] = []
         #: Partitions that a pass is at work on, and such as may not be cleaned now (they are being moved).
         self.busy: set[tuple[str, int]] = set()
@@ -188,9 +185,3 @@ class LogCleaner:
     def _give_up(self, log: Log, problem: str) -> None:
         self.uncleanable[log.topic, log.partition] = problem
         logger.error("%s is not cleaned any more until the next start: %s", log.name, problem)
-
-
-def _be_nice() -> None:
-    """Lower this thread's priority, where the system has one for threads."""
-    if hasattr(os, "setpriority") and os.uname().sysname == "Linux":
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), WORKER_NICE)

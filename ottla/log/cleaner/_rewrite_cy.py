@@ -2,10 +2,7 @@
 
 A batch of which all stays is copied as it is. Of others those records stay whose flag is set, with their offsets; base
 timestamp and checksum are new. A tombstone that is seen for the first time gives its batch a delete horizon (KIP-534).
-A batch is written anew only if its checksum was right, so that damage is never signed.
-
-CRC-32C is computed here by tables, eight bytes a step: google_crc32c can not be called without the interpreter's lock.
-"""
+A batch is written anew only if its checksum was right, so that damage is never signed. CRC-32C is computed here by tables, eight bytes a step: google_crc32c can not be called without the interpreter's lock."""
 
 # mypy: disable-error-code="no-any-return"
 from __future__ import annotations
@@ -32,7 +29,7 @@ if cython.compiled:
         PyBUF_WRITABLE,
         PyBuffer_Release,
         PyObject_GetBuffer,
-    )
+    )  # fmt: skip
     from cython.cimports.libc.stdlib import malloc
     from cython.cimports.libc.string import memcpy
 
@@ -44,13 +41,11 @@ _TIME_MAX = cython.declare(cython.longlong, 0x3FFFFFFFFFFFFFFF)
 #: A record that gets another time delta grows by 9 bytes and its length by one; it has 7 at least.
 GROWTH = cython.declare(cython.Py_ssize_t, 3)
 
-# What becomes of a batch.
 _DROPPED = cython.declare(cython.Py_ssize_t, 0)
 _UNCHANGED = cython.declare(cython.Py_ssize_t, 1)
 _CHANGED = cython.declare(cython.Py_ssize_t, 2)
 DROPPED, UNCHANGED, CHANGED = 0, 1, 2
 
-# Why a loop stopped.
 _END = cython.declare(cython.Py_ssize_t, 0)
 _FULL = cython.declare(cython.Py_ssize_t, 2)
 _CORRUPT = cython.declare(cython.Py_ssize_t, 3)
@@ -67,11 +62,9 @@ def is_compiled() -> bool:
 @cython.exceptval(check=False)
 def _int32(p: cython.p_uchar, pos: cython.Py_ssize_t) -> cython.longlong:
     raw: cython.longlong = (
-        cython.cast(cython.uint, p[pos]) << 24
-        | cython.cast(cython.uint, p[pos + 1]) << 16
-        | cython.cast(cython.uint, p[pos + 2]) << 8
-        | cython.cast(cython.uint, p[pos + 3])
-    )
+        cython.cast(cython.uint, p[pos]) << 24 | cython.cast(cython.uint, p[pos + 1]) << 16
+        | cython.cast(cython.uint, p[pos + 2]) << 8 | cython.cast(cython.uint, p[pos + 3])
+    )  # fmt: skip
     return raw - _TWO32 if raw > 0x7FFFFFFF else raw
 
 
@@ -187,12 +180,9 @@ def _put_varint(p: cython.p_uchar, pos: cython.Py_ssize_t, value: cython.longlon
 @cython.nogil
 @cython.exceptval(check=False)
 def _copy(
-    to: cython.p_uchar,
-    at: cython.Py_ssize_t,
-    source: cython.p_uchar,
-    start: cython.Py_ssize_t,
+    to: cython.p_uchar, at: cython.Py_ssize_t, source: cython.p_uchar, start: cython.Py_ssize_t,
     size: cython.Py_ssize_t,
-) -> cython.void:
+) -> cython.void:  # fmt: skip
     if cython.compiled:
         memcpy(cython.address(to[at]), cython.address(source[start]), size)
     else:
@@ -230,11 +220,9 @@ _fill_tables()
 def _word(p: cython.p_uchar, pos: cython.Py_ssize_t) -> cython.uint:
     """Four bytes, little-endian."""
     return (
-        cython.cast(cython.uint, p[pos])
-        | cython.cast(cython.uint, p[pos + 1]) << 8
-        | cython.cast(cython.uint, p[pos + 2]) << 16
-        | cython.cast(cython.uint, p[pos + 3]) << 24
-    )
+        cython.cast(cython.uint, p[pos]) | cython.cast(cython.uint, p[pos + 1]) << 8
+        | cython.cast(cython.uint, p[pos + 2]) << 16 | cython.cast(cython.uint, p[pos + 3]) << 24
+    )  # fmt: skip
 
 
 @cython.cfunc
@@ -250,15 +238,11 @@ def _crc(p: cython.p_uchar, pos: cython.Py_ssize_t, end: cython.Py_ssize_t) -> c
             crc ^= _word(p, pos)
             high = _word(p, pos + 4)
             crc = (
-                _crc_tables[1792 + (crc & 0xFF)]
-                ^ _crc_tables[1536 + ((crc >> 8) & 0xFF)]
-                ^ _crc_tables[1280 + ((crc >> 16) & 0xFF)]
-                ^ _crc_tables[1024 + (crc >> 24)]
-                ^ _crc_tables[768 + (high & 0xFF)]
-                ^ _crc_tables[512 + ((high >> 8) & 0xFF)]
-                ^ _crc_tables[256 + ((high >> 16) & 0xFF)]
-                ^ _crc_tables[high >> 24]
-            )
+                _crc_tables[1792 + (crc & 0xFF)] ^ _crc_tables[1536 + ((crc >> 8) & 0xFF)]
+                ^ _crc_tables[1280 + ((crc >> 16) & 0xFF)] ^ _crc_tables[1024 + (crc >> 24)]
+                ^ _crc_tables[768 + (high & 0xFF)] ^ _crc_tables[512 + ((high >> 8) & 0xFF)]
+                ^ _crc_tables[256 + ((high >> 16) & 0xFF)] ^ _crc_tables[high >> 24]
+            )  # fmt: skip
             pos += 8
         while pos < end:
             crc = _crc_tables[(crc ^ p[pos]) & 0xFF] ^ (crc >> 8)
@@ -438,15 +422,9 @@ class Writer:
     @cython.nogil
     @cython.exceptval(check=False)
     def _rewrite(
-        self,
-        p: cython.p_uchar,
-        start: cython.Py_ssize_t,
-        verdict: cython.longlong,
-        flags: cython.p_uchar,
-        flag: cython.Py_ssize_t,
-        set_horizon: cython.bint,
-        keep_empty: cython.bint,
-    ) -> cython.Py_ssize_t:
+        self, p: cython.p_uchar, start: cython.Py_ssize_t, verdict: cython.longlong, flags: cython.p_uchar,
+        flag: cython.Py_ssize_t, set_horizon: cython.bint, keep_empty: cython.bint,
+    ) -> cython.Py_ssize_t:  # fmt: skip
         """What becomes of one uncompressed batch; a changed one is put behind what is in `out`."""
         count: cython.longlong = _int32(p, start + 57)
         if verdict == 0:
@@ -480,15 +458,9 @@ class Writer:
     @cython.nogil
     @cython.exceptval(check=False)
     def _rebuild(
-        self,
-        p: cython.p_uchar,
-        start: cython.Py_ssize_t,
-        count: cython.longlong,
-        kept: cython.longlong,
-        flags: cython.p_uchar,
-        flag: cython.Py_ssize_t,
-        set_horizon: cython.bint,
-    ) -> cython.Py_ssize_t:
+        self, p: cython.p_uchar, start: cython.Py_ssize_t, count: cython.longlong, kept: cython.longlong,
+        flags: cython.p_uchar, flag: cython.Py_ssize_t, set_horizon: cython.bint,
+    ) -> cython.Py_ssize_t:  # fmt: skip
         """Write the batch anew with the flagged records, whose offsets stay."""
         pos: cython.Py_ssize_t = start + HEADER_SIZE
         end: cython.Py_ssize_t = start + _int32(p, start + 8) + 12
@@ -541,13 +513,9 @@ class Writer:
     @cython.nogil
     @cython.exceptval(check=False)
     def _run(
-        self,
-        p: cython.p_uchar,
-        end: cython.Py_ssize_t,
-        flags: cython.p_uchar,
-        verdicts: cython.p_longlong,
+        self, p: cython.p_uchar, end: cython.Py_ssize_t, flags: cython.p_uchar, verdicts: cython.p_longlong,
         place: cython.p_longlong,
-    ) -> cython.Py_ssize_t:
+    ) -> cython.Py_ssize_t:  # fmt: skip
         """Write the batches up to `end`; `place`: position, flag and verdict to go on with."""
         pos: cython.Py_ssize_t = cython.cast(cython.Py_ssize_t, place[0])
         flag: cython.Py_ssize_t = cython.cast(cython.Py_ssize_t, place[1])
@@ -598,12 +566,9 @@ class Writer:
             PyObject_GetBuffer(place, cython.address(at), PyBUF_WRITABLE)
             with cython.nogil:
                 reason = self._run(
-                    cython.cast(cython.p_uchar, view.buf),
-                    end,
-                    cython.cast(cython.p_uchar, flag.buf),
-                    cython.cast(cython.p_longlong, verdict.buf),
-                    cython.cast(cython.p_longlong, at.buf),
-                )
+                    cython.cast(cython.p_uchar, view.buf), end, cython.cast(cython.p_uchar, flag.buf),
+                    cython.cast(cython.p_longlong, verdict.buf), cython.cast(cython.p_longlong, at.buf),
+                )  # fmt: skip
             PyBuffer_Release(cython.address(at))
             PyBuffer_Release(cython.address(verdict))
             PyBuffer_Release(cython.address(flag))

@@ -31,6 +31,9 @@ from ottla.records.batch import crc32c
 from ottla.records.compression import Compression, compress
 from ottla.records.header import COMPRESSION_MASK, CRC_START, HEADER_SIZE, BatchHeader
 
+#: The new file is synced as it grows: a system with too much unwritten makes every writer wait, producers' too.
+SYNC_BYTES = 16 << 20
+
 _INT32 = struct.Struct(">i")
 _UINT32 = struct.Struct(">I")
 
@@ -162,6 +165,7 @@ class _Group:
         self.index, self.time_index = OffsetIndex(), TimeIndex()
         self.aborted: list[AbortedTransaction] = []
         self.counts = keys.counts
+        self.synced = 0
 
     def _path(self, suffix: str) -> str:
         return f"{self.context.directory}/{file_name(self.base_offset, suffix)}{CLEANED_SUFFIX}"
@@ -216,6 +220,9 @@ class _Group:
                 self.index.append(last_offset - self.base_offset, position)
                 self.time_index.maybe_append(top, top_offset - self.base_offset)
             self.file.append(data)
+            if self.file.size - self.synced >= SYNC_BYTES:
+                self.file.sync()
+                self.synced = self.file.size
             self.context.pace.spent(len(data))
 
     def _add_special(self, pieces: Pieces) -> None:
