@@ -1,7 +1,8 @@
-"""Coordinators: groups and their offsets (and, later, transactions), as machines without I/O.
+"""Coordinators: groups and their offsets, transactions, state of share groups, as machines without I/O.
 
 What a machine answers is told in `decision`, what the shell may ask of any of them in `shard`. One folder per internal
-topic: `groups/` (`__consumer_offsets`). The shell is `broker/coordinators`.
+topic: `groups/` (`__consumer_offsets`), `transactions/` (`__transaction_state`), `share_state/` (`__share_group_state`); and
+`share_partition/`, which has no topic of its own. The shell is `broker/coordinators`.
 """
 
 from __future__ import annotations
