@@ -13,6 +13,7 @@ from ottla.log.errors import CorruptSidecarError
 from ottla.log.log import Log, Origin
 from ottla.log.producer_state import ProducerState
 from ottla.protocol.errors import ErrorCode, KafkaError
+from ottla.records.batch import iter_headers
 from tests.log.support import NOW, batch, open_log, reopen
 from tests.log.test_recovery import marker
 
@@ -197,3 +198,27 @@ def test_a_damaged_snapshot_is_found_out(data: st.DataObject) -> None:
         del damaged[data.draw(st.integers(0, len(whole) - 1)) :]
     with pytest.raises(CorruptSidecarError):
         ProducerState.from_snapshot(bytes(damaged), "t", 3)
+
+
+def test_what_comes_after_a_batch_that_is_being_verified_does_not_overtake_it() -> None:
+    """KIP-890: where nothing says which sequence is next, the least one that was tried does."""
+    state = ProducerState("t-0")
+    state.begin_verification(7, 0, 5)
+    state.begin_verification(7, 0, 3)
+    state.begin_verification(7, 0, 9)
+    assert state.verifying == {7: (0, 3)}
+    five, three, newer = (
+        next(
+            header
+            for _, header in iter_headers(batch("v", producer_id=7, producer_epoch=epoch, base_sequence=sequence))
+        )
+        for epoch, sequence in ((0, 5), (0, 3), (1, 0))
+    )
+    with pytest.raises(KafkaError) as refused:
+        state.check(five, 0)
+    assert refused.value.code is ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER
+    assert state.check(three, 0) is None
+    state.begin_verification(7, 1, 0)
+    assert state.verifying == {7: (1, 0)}
+    state.record_data(newer, 0, 0)
+    assert state.verifying == {}
