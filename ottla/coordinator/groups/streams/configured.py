@@ -200,21 +200,23 @@ def _repartition_counts(subtopologies: list[Subtopology], count_of: PartitionCou
         for info in each.repartition_source_topics
         if info.partitions
     }
-    while True:
-        missing = progress = False
-        for each in subtopologies:
-            for topic in each.repartition_sink_topics:
-                if topic in counts:
-                    continue
-                count = _most_partitions(each, counts, count_of)
-                if count is None:
-                    missing = True
-                else:
+    waiting = subtopologies
+    while waiting:
+        turn, waiting, progress = waiting, [], False
+        for each in turn:
+            wanted = [topic for topic in each.repartition_sink_topics if topic not in counts]
+            count = _most_partitions(each, counts, count_of) if wanted else None
+            own = {info.name for info in each.repartition_source_topics} if wanted else set()
+            if wanted and count is None:
+                waiting.append(each)
+                continue
+            for topic in wanted:
+                if count is not None and topic not in counts:
                     counts[topic] = count
                     progress = True
-        if not missing:
-            break
-        if not progress:
+                    if topic in own:  # It writes to itself.
+                        count = _most_partitions(each, counts, count_of)
+        if waiting and not progress:
             raise _invalid(
                 "Failed to compute number of partitions for all repartition topics. There may be loops in the topology"
                 " that cannot be resolved."

@@ -21,8 +21,12 @@ from ....protocol.stored.consumer_offsets import (
     Subtopology,
     TopicConfig,
 )
+from ..modern.hash_order import by_string
 
-__all__ = ["Topology", "topology_record_value"]
+__all__ = ["SUBTOPOLOGIES_MAX", "Topology", "topology_record_value"]
+
+#: Kafka sets no bound; deciding partition counts takes the square of it. The largest applications have a few dozen.
+SUBTOPOLOGIES_MAX = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +42,19 @@ class Topology:
     @classmethod
     def from_record(cls, value: StreamsGroupTopologyValue) -> Topology:
         """Take a topology out of its record; raises UNKNOWN_SERVER_ERROR if a subtopology stands there twice."""
-        subtopologies = {each.subtopology_id: each for each in value.subtopologies}
-        if len(subtopologies) != len(value.subtopologies):
+        given = {each.subtopology_id: each for each in value.subtopologies}
+        if len(given) != len(value.subtopologies):
             raise KafkaError(ErrorCode.UNKNOWN_SERVER_ERROR, "a subtopology id stands twice in the topology")
+        if len(given) > SUBTOPOLOGIES_MAX:
+            why = f"The topology has {len(given)} subtopologies; there may be {SUBTOPOLOGIES_MAX}."
+            raise KafkaError(ErrorCode.STREAMS_INVALID_TOPOLOGY, why)
+        # In Kafka's order: where counts of partitions depend on each other in a circle of sorts, it decides.
+        subtopologies = {key: given[key] for key in by_string(given)}
         if value.epoch < 0:
             raise KafkaError(ErrorCode.UNKNOWN_SERVER_ERROR, "the topology epoch is negative")
         source_topics = {
             topic: each.subtopology_id
-            for each in value.subtopologies
+            for each in subtopologies.values()
             for topic in (*each.source_topics, *(info.name for info in each.repartition_source_topics))
         }
         return cls(value.epoch, subtopologies, source_topics)

@@ -11,7 +11,8 @@ from ottla.coordinator.groups.classic_group import ClassicGroup
 from ottla.coordinator.groups.streams.config import StreamsConfig
 from ottla.coordinator.groups.streams.configured import StatusCode
 from ottla.coordinator.groups.streams.member import MemberState
-from ottla.protocol.apis.streams_group_heartbeat import Endpoint, Topology
+from ottla.coordinator.groups.streams.topology import SUBTOPOLOGIES_MAX
+from ottla.protocol.apis.streams_group_heartbeat import Endpoint, Subtopology, Topology
 from ottla.protocol.errors import ErrorCode, KafkaError
 from tests.support.streams_driver import StreamsDriver, join_of, word_count
 
@@ -327,3 +328,9 @@ def test_offsets_of_topics_that_are_read_do_not_expire(driver: StreamsDriver) ->
     (decision,) = driver.shard.clean_up(driver.now_ms + month_ms)
     driver.carry_out("", decision)
     assert driver.shard.state.groups == {}
+
+
+def test_a_topology_has_a_bound(driver: StreamsDriver) -> None:
+    many = [Subtopology(subtopology_id=str(number), source_topics=["in"]) for number in range(SUBTOPOLOGIES_MAX + 1)]
+    topology = Topology(epoch=0, subtopologies=many)
+    assert driver.try_to(driver.join, "a", topology=topology) is ErrorCode.STREAMS_INVALID_TOPOLOGY
