@@ -111,10 +111,12 @@ class LogCleaner:
             if dirty is not None:
                 await self._clean(dirty)
                 continue
-            try:
-                await asyncio.wait_for(self._wake.wait(), self._value("log.cleaner.backoff.ms") / 1000)
-            except TimeoutError:
-                pass  # time to look again
+            backoff_s = self._value("log.cleaner.backoff.ms") / 1000
+            timer = asyncio.get_running_loop().call_later(backoff_s, self._wake.set)
+            await self._wake.wait()
+            timer.cancel()
+            if not self._stopping.is_set():
+                self._wake.clear()
 
     def _choose(self) -> DirtyLog | None:
         """The dirtiest log of those nobody is at work on."""
