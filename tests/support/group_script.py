@@ -93,7 +93,7 @@ class Script:
         return show_response(response)
 
     def do_config(self, names: list[str], options: dict[str, str]) -> None:
-        changes = {name.replace("-", "_"): int(value) for name, value in options.items()}
+        changes: dict[str, Any] = {name.replace("-", "_"): int(value) for name, value in options.items()}
         self.driver = GroupDriver(dataclasses.replace(GroupCoordinatorConfig(), **changes))
 
     def do_join(self, names: list[str], options: dict[str, str]) -> None:

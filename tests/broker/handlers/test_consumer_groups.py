@@ -153,7 +153,7 @@ async def test_a_pattern_is_matched_beside_the_heartbeat(monkeypatch: pytest.Mon
 
 
 async def test_it_is_not_served_where_it_is_switched_off() -> None:
-    sets = {"group.coordinator.rebalance.protocols": "classic"}
+    sets: dict[str, Any] = {"group.coordinator.rebalance.protocols": "classic"}
     async with RunningBroker(**sets) as running, running.connect() as client:
         assert (await join(client)).error_code == ErrorCode.UNSUPPORTED_VERSION
         described = (await client.call(ConsumerGroupDescribeRequest(group_ids=["g"]), 1)).groups[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import hypothesis.strategies as st
 from hypothesis import settings
@@ -57,7 +58,7 @@ class ConsumerGroups(RuleBasedStateMachine):
     @rule(who=st.sampled_from(NAMES), topics=st.sets(st.sampled_from(TOPICS)))
     def resubscribe(self, who: str, topics: set[str]) -> None:
         if who in self.driver.clients:
-            subscription = {"subscribed_topic_names": sorted(topics), "subscribed_topic_regex": ""}
+            subscription: dict[str, Any] = {"subscribed_topic_names": sorted(topics), "subscribed_topic_regex": ""}
             self.driver.client(who).subscription = subscription
             self.driver.beat(who, **subscription)
 
