@@ -51,6 +51,8 @@ def item(field: Field, topic_id: bytes) -> Any:
     if field.type.name == "uuid":
         return topic_id if field.name == "topic_id" else ZERO_UUID
     value = PLAUSIBLE.get(field.name, field.default)
+    if value is None and field.name == "transactional_id" and 0 not in field.nullable:
+        return "T"  # requests about nothing but transactions
     return field.type.default if callable(value) or (field.array and value is None) else value
 
 
