@@ -57,7 +57,7 @@ def prepare() -> Path:
     """The folder of the built tests."""
     for program in ("npm", "gcc", "g++", "make"):
         if shutil.which(program) is None:
-            raise Unavailable(f"{program} is not installed")
+            raise Unavailable(f"{program} is not installed; it takes {DEBIAN}, and npm")
     folder = CACHE / f"librdkafka-{hashlib.sha256(f'{PACKAGE}@{PACKAGE_VERSION}'.encode()).hexdigest()[:12]}"
     tests = folder / "package" / "deps" / "librdkafka" / "tests"
     if not (folder / "ready").exists():
