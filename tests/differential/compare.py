@@ -35,11 +35,11 @@ from .wire import Outcome, Peer, Row, Unsendable, versions_of
 ROWS: list[Row] = [
     *rows_topics.SETUP,
     *rows_streams.SETUP,
-    *rows_share_delivery.SETUP,
     *rows_protocol.ROWS,
     *rows_topics.ROWS,
     *rows_configs.ROWS,
     *rows_admin.ROWS,
+    *rows_share_delivery.SETUP,
     *rows_records.ROWS,
     *rows_groups.ROWS,
     *rows_transactions.ROWS,
