@@ -50,9 +50,11 @@ report-card: $(VENV)/.dev ## every outside suite on Ottla and Apache Kafka, docs
 campaign: $(VENV)/.dev ## hours of random input: the tests marked `campaign`
 	$(BIN)/pytest -m campaign $(ARGS)
 
-docs: $(VENV)/.dev ## write the pages that are made from tables: docs/configuration.md, docs/apis.md
+docs: $(VENV)/.dev ## write the pages that are made from tables: configuration, APIs, metrics
 	$(BIN)/python -m ottla.metadata.configs.document
 	$(BIN)/python tools/apis.py
+	$(BIN)/python tools/metrics.py
+	$(BIN)/python tools/dashboard.py
 
 install: $(VENV)/.dev ## make .venv with everything a contributor needs
 	@$(BIN)/ottla version

@@ -42,8 +42,9 @@ class Partition:
     """A replica this broker holds. `leader_epoch` and `leader` come from the metadata image."""
 
     __slots__ = (
-        "_group_commit", "_synced_wanted", "appended_bytes", "closed", "commits", "fetches_waiting", "high_watermark",
-        "index", "is_leader", "isr", "leader", "leader_epoch", "log", "on_failure", "topic", "topic_id",
+        "_group_commit", "_synced_wanted", "appended_bytes", "appends", "closed", "commits", "failed_appends",
+        "failed_fetches", "fetched_bytes", "fetches", "fetches_waiting", "high_watermark", "index", "is_leader", "isr", "leader",
+        "leader_epoch", "log", "on_failure", "opened_at", "topic", "topic_id",
     )  # fmt: skip
 
     def __init__(
@@ -71,6 +72,9 @@ class Partition:
         self.closed = False
         #: Bytes appended since start: what a waiting fetch adds up.
         self.appended_bytes = 0
+        #: What `monitoring` tells beside it, since start: batches, reads, bytes read, and the log end at the start.
+        self.appends = self.failed_appends = self.fetches = self.failed_fetches = self.fetched_bytes = 0
+        self.opened_at: int = log.log_end_offset
         self.on_failure = on_failure
         self._group_commit = group_commit
         #: The end offset up to which somebody waits for the disk; 0 when nobody does.
@@ -137,6 +141,7 @@ class Partition:
             raise
         if not result.duplicate:
             self.appended_bytes += len(records)
+            self.appends += 1
             if acks == ACKS_ALL and self._group_commit is not None:
                 self._synced_wanted = log.log_end_offset
                 self._group_commit.request(self)

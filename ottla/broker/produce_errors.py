@@ -42,8 +42,10 @@ def describe_error(
     item.error_code = error.code
     item.base_offset = -1
     item.error_message = error.message
-    if partition is not None and error.code not in NO_LOG_START:
-        item.log_start_offset = partition.log.log_start_offset
+    if partition is not None:
+        partition.failed_appends += 1
+        if error.code not in NO_LOG_START:
+            item.log_start_offset = partition.log.log_start_offset
     if isinstance(error, RecordValidationError):
         item.record_errors = [
             BatchIndexAndErrorMessage(batch_index=index, batch_index_error_message=message)

@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from ..log.files import Files
     from ..protocol.schema import Data
     from .config import BrokerConfig
+    from .monitoring.endpoint import MonitoringEndpoint
 
 log = logging.getLogger("ottla.broker")
 
@@ -90,13 +91,13 @@ class Broker:
     ) -> None:
         """`files`, `metadata` and `clock` default to the disk, SQLite in the first log dir, and the system's."""
         self.config = config
-        self.node_id = config.node_id
+        self.node_id: int = config.node_id
         self.clock = clock or SystemClock()
         self.files: Files = files or DiskFiles()
-        self.logs = LogManager(self.files, config.log_dirs)
+        self.logs: LogManager = LogManager(self.files, config.log_dirs)
         self.metadata: MetadataLog = metadata or SqliteMetadataLog(f"{config.log_dirs[0]}/ottla-metadata.db")
-        self.image = MetadataImage.empty()
-        self.metrics = Metrics()
+        self.image: MetadataImage = MetadataImage.empty()
+        self.metrics: Metrics = Metrics()
         self.dispatcher = Dispatcher()
         self.supported_features = SUPPORTED_FEATURES
         self.fetch_bytes_max = config.integer("fetch.max.bytes")
@@ -105,7 +106,7 @@ class Broker:
         self.unread_memory = UnreadMemory(UNREAD_MEMORY_MAX)
         self.throttling = Throttling(config)
         self.client_telemetry = ClientTelemetry(config.integer("telemetry.max.bytes"))
-        self.epoch = -1
+        self.epoch: int = -1
         #: Whether the logs were not closed cleanly the last time.
         self._crashed = False
         #: Whether an Apache Kafka left these folders.
@@ -115,6 +116,7 @@ class Broker:
         #: Set when the broker cannot go on; whoever runs the process stops it and reports a failure.
         self.failed = asyncio.Event()
         self.group_commit: GroupCommit | None = None
+        self.monitoring: MonitoringEndpoint | None = None
         self._session: Session | None = None
         self._tasks: list[asyncio.Task[Any]] = []
 
@@ -136,7 +138,7 @@ class Broker:
             self.group_commit = GroupCommit()
         self.fetch_sessions = FetchSessions(config.integer("max.incremental.fetch.session.cache.slots"), RANDOM)
         self.controller = Controller(self)
-        self.partitions = Partitions(self)
+        self.partitions: Partitions = Partitions(self)
         self.producer_ids = ProducerIds(self)
         self.groups = GroupCoordinatorService(self)
         self.upkeep = Upkeep(self)
@@ -164,9 +166,16 @@ class Broker:
         self._tasks.append(asyncio.create_task(self.controller.follow(), name="follow metadata"))
         self._tasks[-1].add_done_callback(self.on_task_end)
         self.upkeep.start()
+        if address := config.string("ottla.metrics.listener"):
+            from .monitoring.endpoint import MonitoringEndpoint  # nobody else needs what it is made with
+
+            self.monitoring = MonitoringEndpoint(self, address)
+            self.monitoring.start()
 
     async def stop(self, clean: bool = True) -> None:
         """Stop serving; with `clean`, sync everything and leave the clean shutdown marker."""
+        if self.monitoring is not None:
+            await asyncio.to_thread(self.monitoring.stop)  # its threads may be asking this loop
         for listener in self.listeners:
             await listener.stop()
         for task in self._tasks:

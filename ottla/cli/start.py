@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import gc
-import logging
 import os
 import signal
 import sys
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .folders import default_data_dir
+from .log_format import set_up_log
 from .main import DEFAULT_LISTEN
 from .trouble import FAILED, MISUSED, Trouble, explain
 
@@ -31,10 +31,9 @@ KILLED = 137
 
 def run(arguments: argparse.Namespace) -> int:
     """Serve until a signal says otherwise."""
-    logging.basicConfig(
-        level=logging.INFO, format="%(asctime)s %(levelname)-7s %(name)s: %(message)s", stream=sys.stderr
-    )
+    set_up_log("text")  # what the settings themselves have to say
     config = load_config(arguments)
+    set_up_log(config.string("ottla.log.format") or "text")
     from ..broker.event_loop import new_event_loop
 
     _raise_open_files_limit()

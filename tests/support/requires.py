@@ -28,6 +28,8 @@ PROGRAMS: dict[str, tuple[str, str]] = {
     "gcc": ("gcc", "apt install gcc"),
     "git": ("git", "apt install git"),
     "make": ("make", "apt install make"),
+    "prometheus": ("prometheus", "apt install prometheus"),
+    "promtool": ("promtool", "apt install prometheus"),
     "strace": ("strace", "apt install strace"),
 }
 

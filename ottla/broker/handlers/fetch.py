@@ -113,6 +113,7 @@ class _Reading:
 
     def _read_partition(self, wanted: FetchedPartition, left: int, at_least_one: bool) -> PartitionData:
         item = PartitionData(partition_index=wanted.index, aborted_transactions=None, records=NO_RECORDS)
+        partition: Partition | None = None
         try:
             item.aborted_transactions = []  # what Kafka answers for a partition that is not here
             partition = self._find(wanted)
@@ -132,12 +133,16 @@ class _Reading:
                 if wanted.fetch_offset < visible and (limit > 0 or at_least_one):
                     records = log.read(wanted.fetch_offset, max(limit, 0), visible, at_least_one)
         except KafkaError as error:
-            if isinstance(error, KafkaStorageError):
-                partition.on_disk_failure(error)
+            if partition is not None:
+                partition.failed_fetches += 1
+                if isinstance(error, KafkaStorageError):
+                    partition.on_disk_failure(error)
             item.error_code = error.code
             item.high_watermark = -1
             self._add_leader(wanted, error.code, item)
             return item
+        partition.fetches += 1
+        partition.fetched_bytes += len(records)
         item.records = records
         item.high_watermark = partition.high_watermark
         item.last_stable_offset = partition.last_stable_offset

@@ -13,7 +13,7 @@ To add a kind: a `Group`, a `GroupKind`, one line in `GroupShard.__init__`.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar, TypeVar
 
 from ...metadata.image import MetadataImage
@@ -41,6 +41,8 @@ class Group(ABC):
     #: Whether it is forgotten when it is empty and has no offsets.
     EXPIRES: ClassVar[bool] = True
     group_id: str
+    #: By member id.
+    members: Mapping[str, Any]
 
     # -- what administrators see ---------------------------------------------------------------------------------
 

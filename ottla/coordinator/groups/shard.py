@@ -18,6 +18,8 @@ Invariant: what must survive (`ClassicGroup.stored`, groups of other kinds, the 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from ...metadata.image import MetadataImage
 from ...protocol.apis.describe_groups import DescribedGroup, DescribedGroupMember
 from ...protocol.apis.heartbeat import HeartbeatRequest
@@ -43,6 +45,7 @@ from .kind import Group, GroupKind, ShardState
 from .offsets import OffsetStore
 from .records import (
     GroupKey,
+    OffsetAndMetadata,
     OffsetKey,
     offset_tombstone,
     parse,
@@ -230,6 +233,10 @@ class GroupShard:
         """OffsetFetch of one group."""
         return self._commits.fetch(request, require_stable=require_stable)
 
+    def committed_offsets(self) -> Iterator[tuple[OffsetKey, OffsetAndMetadata]]:
+        """Walk through all committed offsets."""
+        return self._store.committed.items()
+
     def delete_offsets(self, request: OffsetDeleteRequest) -> Decision:
         """OffsetDelete; raises `KafkaError` if all of it is refused."""
         return self._commits.delete(request)
@@ -280,6 +287,11 @@ class GroupShard:
             if (not wanted_types or group.TYPE in wanted_types)
             and (not wanted_states or group.state_name.lower() in wanted_states)
         ]
+
+    def sizes(self) -> Iterator[tuple[str, str, int]]:
+        """Tell of each group its id, its state and how many members it has."""
+        for group in self.state.groups.values():
+            yield group.group_id, group.state_name, len(group.members)
 
     def delete_group(self, group_id: str) -> Decision:
         """DeleteGroups of one group, with all its offsets. The response is an error code."""

@@ -18,8 +18,8 @@ from . import (
     broker_transactions,
 )
 from .dead_letters import BROKER_DEAD_LETTERS
-from .definition import MEDIUM, PER_BROKER, define, table
-from .validators import at_least, one_of
+from .definition import LOW, MEDIUM, PER_BROKER, define, table
+from .validators import HttpAddress, at_least, one_of
 from .values import LONG, LONG_MAX, STRING
 
 #: Kafka's own, in its order of subjects.
@@ -50,6 +50,11 @@ OTTLA = table([
     define("ottla.durability", STRING, "auto", one_of("auto", "fsync", "os"), MEDIUM,
         "What an acknowledged write has survived: fsync forces it to disk first, os trusts the page cache as Kafka does, "
         "auto is fsync where a partition has one replica and the producer asks for acks=all, and os elsewhere."),
+    define("ottla.metrics.listener", STRING, "", HttpAddress(), MEDIUM,
+        "Where /metrics (Prometheus), /healthz and /readyz are served over HTTP: PORT on 127.0.0.1, or HOST:PORT. Empty: nowhere. "
+        "There is no authentication, so leave it on an address that only your monitoring reaches."),
+    define("ottla.log.format", STRING, "text", one_of("text", "json"), LOW,
+        "How the broker writes its own log to stderr: lines for people, or a JSON object per line for machines."),
 ])  # fmt: skip
 
 #: Every broker config by name.

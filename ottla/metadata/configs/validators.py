@@ -189,3 +189,17 @@ class ThrottledReplicas:
 
     def __str__(self) -> str:
         return "[partitionId]:[brokerId],[partitionId]:[brokerId],..."
+
+
+class HttpAddress:
+    """PORT or HOST:PORT, or nothing."""
+
+    __slots__ = ()
+
+    def ensure(self, name: str, value: Value) -> None:
+        _, _, port = str(value or "").rpartition(":")
+        if value and not (port.isdecimal() and int(port) <= 65535):
+            raise invalid(name, value, f"{value} is neither PORT nor HOST:PORT, for example 9404 or 127.0.0.1:9404")
+
+    def __str__(self) -> str:
+        return "PORT or HOST:PORT"

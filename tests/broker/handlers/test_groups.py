@@ -114,9 +114,7 @@ async def test_the_coordinator_is_found_in_every_version(broker: RunningBroker, 
     assert len(broker.broker.image.topics.get("__consumer_offsets").partitions) == 50
 
 
-@pytest.mark.parametrize(
-    ("key_type", "version", "error"), [(2, 6, 42), (2, 5, 42), (9, 4, 42), (-1, 2, 42)]
-)
+@pytest.mark.parametrize(("key_type", "version", "error"), [(2, 6, 42), (2, 5, 42), (9, 4, 42), (-1, 2, 42)])
 async def test_other_coordinators_are_not_there(client: Client, key_type: int, version: int, error: int) -> None:
     found = await client.call(finding(version, "g", key_type=key_type), version)
     answer = found.coordinators[0] if version >= 4 else found
