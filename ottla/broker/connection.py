@@ -98,17 +98,15 @@ class Connection(asyncio.BufferedProtocol):
         #: Requests started but not sent, in order.
         self._answers: deque[PendingAnswer] = deque()
         self._backlog: deque[Any] = deque()
-        self._backlog_bytes = 0
+        self._backlog_bytes = self._serial_bytes = 0
         #: An unanswered request that later ones must not overtake.
         self._serial: PendingAnswer | None = None
-        self._serial_bytes = 0
         #: The client does not read; nothing is started for it.
         self._blocked = False
         #: How many throttles hold (`mute`).
         self._muted = 0
         #: When it was last seen to read, and how much it had not read then.
-        self._unread_since = 0
-        self._unread_bytes = 0
+        self._unread_since = self._unread_bytes = 0
         self._out: list[Any] = []
         #: Bytes of answers that are made but not given to the transport: in `_out`, or behind an answer that is not there.
         self._encoded = 0
@@ -161,6 +159,7 @@ class Connection(asyncio.BufferedProtocol):
         listener = self._listener
         self.last_active = listener.ticks
         listener.metrics.bytes_in += nbytes
+        begun = self.broker.throttling.begin() if self.broker.throttling.active else 0.0
         if self._closing:
             return
         if self._partial is None:
@@ -171,6 +170,8 @@ class Connection(asyncio.BufferedProtocol):
                 self._grow_or_take()
         if self._out:
             self._flush()
+        if begun:
+            self.broker.throttling.end(begun)
 
     # ── frames ──────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -266,9 +267,8 @@ class Connection(asyncio.BufferedProtocol):
 
     def _give_up_memory(self) -> None:
         """Let go of everything that was received and not worked on."""
-        self._partial = None
+        self._partial, self._backlog_bytes = None, 0
         self._backlog.clear()
-        self._backlog_bytes = 0
         self.broker.request_memory.release(self)
 
     def _refuse_frame(self, size: int, start: bytes) -> None:

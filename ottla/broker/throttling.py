@@ -5,8 +5,8 @@ metered. What goes through it is counted when the answer is made; if that was to
 (`throttle_time_ms`) and leaves at once, and the connection is neither read nor served until the time is over (KIP-219).
 Nobody is disconnected.
 
-    frame ─► decode ─► handler ─► answer ─► record ─► throttle_time_ms into the answer, connection mutes itself
-             └── time counts for request_percentage ──┘
+    frame ─► decode ─► handler ─► record ─► throttle_time_ms into the answer, connection mutes itself ─► encode ─► send
+             └─────────────── the processor's time counts for request_percentage ───────────────────────────────┘
 
 A Fetch that comes while its client should wait is answered without records (`Meter.fetched`); it asks again when it may.
 Without quotas a request costs one look at `active`.
@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Generator, Iterable
-from time import perf_counter
+from time import thread_time
 from types import CoroutineType, coroutine
 from typing import TYPE_CHECKING, Any
 
@@ -57,6 +57,9 @@ class Throttling:
         #: Whether requests must be metered.
         self.active = False
         self._resolving: asyncio.Task[None] | None = None
+        #: The request whose answer was made last, and the time that was counted since `begin`.
+        self._answered: Meter | None = None
+        self._counted_s = 0.0
 
     def now_ms(self) -> float:
         """Return the time of the event loop, which nobody sets back."""
@@ -110,6 +113,21 @@ class Throttling:
             pipelined=False,  # as with Kafka: what comes behind a request is not begun before that one is counted
         )
 
+    def answered(self, meter: Meter) -> None:
+        """Remember whose answer was made."""
+        self._answered = meter
+
+    def begin(self) -> float:
+        """Bytes have come: what is done with them until `end` is somebody's time."""
+        self._answered = None
+        self._counted_s = 0.0
+        return thread_time()
+
+    def end(self, begun: float) -> None:
+        """Charge what was not counted so far, such as sending large answers, to whom the last of them went."""
+        if self._answered is not None:
+            self._answered.charge(max(0.0, thread_time() - begun - self._counted_s))
+
 
 def _listener_rate(name: str, levels: Levels) -> int | None:
     text = levels.for_listener(name, _CREATION_RATE)
@@ -162,11 +180,11 @@ class Meter:
         """Return `function`, with its time counted."""
 
         def call(*arguments: Any) -> Any:
-            begun = perf_counter()
+            begun = thread_time()
             try:
                 return function(*arguments)
             finally:
-                self._busy_s += perf_counter() - begun
+                self._busy_s += thread_time() - begun
 
         return call
 
@@ -174,9 +192,10 @@ class Meter:
         """Return `encode`; its time comes too late for this answer and counts for the next."""
 
         def call(response: Any) -> list[Any]:
-            begun = perf_counter()
+            begun = thread_time()
             parts = encode(response)
-            self._record(QuotaKind.REQUEST, (perf_counter() - begun) * 100)
+            self.charge(thread_time() - begun)
+            self._throttling.answered(self)
             return parts
 
         return call
@@ -187,13 +206,13 @@ class Meter:
         step: Callable[[Any], Any] = running.send
         value: Any = None
         while True:
-            begun = perf_counter()
+            begun = thread_time()
             try:
                 waiting = step(value)
             except StopIteration as ended:
                 return ended.value
             finally:
-                self._busy_s += perf_counter() - begun
+                self._busy_s += thread_time() - begun
             try:
                 value = yield waiting
                 step = running.send
@@ -284,7 +303,13 @@ class Meter:
 
     def _record(self, kind: QuotaKind, value: float) -> int:
         throttling = self._throttling
+        if kind is QuotaKind.REQUEST:
+            throttling._counted_s += value / 100
         return throttling.clients.record(kind, self._user, self._client_id, value, throttling.now_ms())
+
+    def charge(self, seconds: float) -> None:
+        """Count time that was spent after the answer was counted: it holds the next request back, not this one."""
+        self._record(QuotaKind.REQUEST, seconds * 100)
 
     def _mute(self, throttle_ms: int) -> None:
         self._connection.mute(throttle_ms / 1000)
