@@ -33,7 +33,7 @@ from ottla.log.checkpoints import PARTITION_METADATA_FILE
 from ottla.log.config import LogConfig
 from ottla.log.errors import StorageHealth
 from ottla.log.files import Buffer, Files, parent_of
-from ottla.log.incoming import Incoming, Origin, check_client_batch, check_incoming, stamp
+from ottla.log.incoming import Incoming, Origin, check_incoming, stamp
 from ottla.log.producer_replay import marker_of, replay_batch
 from ottla.log.producer_state import BatchMetadata, ProducerEntry
 from ottla.log.recovery import Loaded, Opening, load_log
@@ -46,6 +46,8 @@ from ottla.records.header import CRC_START, LOG_OVERHEAD, BatchHeader
 
 POSITIONS_MAX = 16  # readers of one partition whose place is remembered; more of them search the index again
 SHARED_INDEX_CACHE = IndexCache()
+_CLIENT = Origin.CLIENT  # an enum's member costs more to find than a name
+_new_tuple = tuple.__new__
 
 __all__ = ["AppendResult", "Log", "Origin"]
 
@@ -141,18 +143,27 @@ class Log:
         records: Buffer,
         leader_epoch: int,
         now_ms: int,
-        origin: Origin = Origin.CLIENT,
+        origin: Origin = _CLIENT,
         transaction_version: int = 0,
     ) -> AppendResult:
         """Append one batch at the log end; its bytes are patched in place. Raises KafkaError as Kafka answers."""
-        self.health.check()
+        if self.health.failure is not None:
+            self.health.check()
         config = self.config
         offset = self.log_end_offset
-        if config.ordinary and origin is Origin.CLIENT and len(records) <= config.batch_bytes_max:
+        if origin is _CLIENT and config.ordinary and len(records) <= config.batch_bytes_max:
             latest_ms = now_ms + config.message_timestamp_after_max_ms
             admitted = admit(records, offset, leader_epoch, INT64_MIN, latest_ms)
             if admitted is not None:
-                return self._append_admitted(records, offset, leader_epoch, now_ms, *admitted)
+                last_delta, max_timestamp, header = admitted
+                if header is not None:
+                    return self._append_numbered(
+                        records, offset, leader_epoch, now_ms, last_delta, max_timestamp, header
+                    )
+                last_offset = offset + last_delta
+                self._write(records, offset, last_offset, max_timestamp, leader_epoch, now_ms)
+                self.producer_state.end_offset = last_offset + 1
+                return _new_tuple(AppendResult, (offset, last_offset, -1, self.log_start_offset, False))
         incoming = check_incoming(records, config, origin, now_ms, self.name)
         header = incoming.header
         last_offset = offset + header.last_offset_delta
@@ -170,24 +181,20 @@ class Log:
         self.producer_state.end_offset = last_offset + 1
         return AppendResult(offset, last_offset, incoming.log_append_time_ms, self.log_start_offset)
 
-    def _append_admitted(
+    def _append_numbered(
         self, records: Buffer, offset: int, leader_epoch: int, now_ms: int,
-        last_offset_delta: int, max_timestamp: int, header: BatchHeader | None,
+        last_offset_delta: int, max_timestamp: int, header: BatchHeader,
     ) -> AppendResult:  # fmt: skip
-        """Append an ordinary batch, which `admit` has checked and stamped; the header is there if it is idempotent."""
+        """Append a batch of an idempotent producer, which `admit` has checked and stamped."""
         last_offset = offset + last_offset_delta
         producer_state = self.producer_state
-        if header is not None:
-            if header.base_sequence < 0:
-                check_client_batch(header, self.name)
-            duplicate = producer_state.check(header, offset)
-            if duplicate is not None:
-                return AppendResult(
-                    duplicate.first_offset, duplicate.last_offset, duplicate.timestamp, self.log_start_offset, True
-                )
+        duplicate = producer_state.check(header, offset)
+        if duplicate is not None:
+            return AppendResult(
+                duplicate.first_offset, duplicate.last_offset, duplicate.timestamp, self.log_start_offset, True
+            )
         self._write(records, offset, last_offset, max_timestamp, leader_epoch, now_ms)
-        if header is not None:
-            producer_state.record_data(header, offset, max_timestamp)
+        producer_state.record_data(header, offset, max_timestamp)
         producer_state.end_offset = last_offset + 1
         return AppendResult(offset, last_offset, -1, self.log_start_offset)
 
