@@ -63,9 +63,9 @@ def page(pairs: Iterable[tuple[Suite, Pair | None]]) -> str:
         ]
     lines += ["", "## What failed", ""]
     failed = [line for suite, found in known if found is not None for line in _failures(suite, found)]
-    lines += failed or ["Nothing."]
+    lines += failed or ["Nothing of what was run."]
     skipped = [line for suite, found in known if found is not None for line in _skipped(suite, found)]
-    lines += ["", "## What was skipped", "", *(skipped or ["Nothing."])]
+    lines += ["", "## What was skipped", "", *(skipped or ["Nothing of what was run."])]
     return "\n".join(lines) + "\n"
 
 
