@@ -82,6 +82,8 @@ class History:
     log: dict[str, list[tuple[int, str]]] = field(default_factory=dict)
     #: Per (group, partition): the committed position in the end.
     positions: dict[tuple[str, str], int] = field(default_factory=dict)
+    #: Partitions whose last stable offset is not their end though every producer has ended: (stable, end).
+    open: dict[str, tuple[int, int]] = field(default_factory=dict)
 
     def add(self, event: dict[str, Any]) -> None:
         """Take in one event."""

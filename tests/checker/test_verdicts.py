@@ -14,7 +14,7 @@ from .verdicts import KINDS, judge
 
 def transaction(name: str, at: int, values: str, outcome: str = COMMITTED, *, instance: str = "A1") -> Transaction:
     """`values` as "a/0:x a/1:y"; told offsets are left out."""
-    sends = [Send(*each.split(":")) for each in values.split()]
+    sends = [Send(partition, value) for partition, value in (each.split(":") for each in values.split())]
     asked = NEVER if outcome == ABORTED else at + 5
     return Transaction(name, instance[0], instance, at, sends, [], asked, outcome, at + 9)
 
@@ -146,6 +146,10 @@ def behind(history: History) -> None:
     history.positions["g", "in"] = 2
 
 
+def hanging(history: History) -> None:
+    history.open["in"] = (11, 12)
+
+
 FAULTS: list[tuple[Callable[[History], None], str]] = [
     (lost, "lost"), (duplicate, "duplicate"), (aborted_in_the_log, "aborted-read"), (aborted_in_a_poll, "aborted-read"),
     (torn, "torn"), (torn_though_nobody_was_told, "torn"), (phantom, "phantom"), (misplaced, "phantom"),
@@ -153,7 +157,7 @@ FAULTS: list[tuple[Callable[[History], None], str]] = [
     (inconsistent, "inconsistent-offset"), (internal_order, "internal-order"), (external_order, "external-order"),
     (nonmonotonic, "nonmonotonic-poll"), (seen_again, "nonmonotonic-poll"), (skipped, "skipped-poll"),
     (zombie, "zombie"), (consumed_twice, "consumed-twice"), (consumed_never, "consumed-never"),
-    (ahead, "position-ahead"), (behind, "position-behind"),
+    (ahead, "position-ahead"), (behind, "position-behind"), (hanging, "hanging"),
 ]  # fmt: skip
 
 

@@ -20,6 +20,7 @@ what its producer was told, what every poll showed, and how far the groups came:
     consumed-never       the group's position is past an input that no committed transaction took
     position-ahead       the group's position is past what committed transactions took along
     position-behind      the group's position is before what committed transactions took along
+    hanging              a transaction is open though every producer has ended
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ from .history import ABORTED, COMMITTED, NEVER, History, Transaction
 KINDS = (
     "lost", "duplicate", "aborted-read", "torn", "phantom", "premature-read", "vanished", "inconsistent-offset",
     "internal-order", "external-order", "nonmonotonic-poll", "skipped-poll", "zombie", "consumed-twice",
-    "consumed-never", "position-ahead", "position-behind",
+    "consumed-never", "position-ahead", "position-behind", "hanging",
 )  # fmt: skip
 
 
@@ -90,6 +91,7 @@ def judge(history: History) -> list[Finding]:
     found = [Finding("phantom", f"{value} at {partition}/{offset}") for partition, offset, value in case.phantoms]
     for check in (_fates, _places, _orders, _polls, _sessions, _zombies, _groups):
         found += check(case)
+    found += [Finding("hanging", f"{name}: {stable} of {end}") for name, (stable, end) in history.open.items()]
     return found
 
 
