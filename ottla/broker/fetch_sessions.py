@@ -4,8 +4,11 @@ A session keeps the partitions in the order in which they are read; one that ret
 a full response does not starve the others. A request of session epoch 0 opens a session, -1 closes it or does without;
 any other must carry exactly the next epoch. Incremental answers leave out partitions with nothing new.
 
-The cache has `max.incremental.fetch.session.cache.slots` places. When it is full, a session that was not used for
-`EVICTION_MS` makes room; otherwise the client gets session id 0 and goes on without, which costs only bytes.
+The cache has `max.incremental.fetch.session.cache.slots` places, and all sessions together follow at most PARTITIONS_MAX
+partitions, whether there are such partitions or not: sessions outlive their connections, and without a bound a client
+could fill the memory with names. When it is full, a session that was not used for `EVICTION_MS` makes room; otherwise the
+client gets session id 0 and goes on without, which costs only bytes. A session that grows beyond the bound ends, and its
+client asks in full again.
 """
 
 from __future__ import annotations
@@ -25,6 +28,10 @@ INITIAL_EPOCH = 0
 FINAL_EPOCH = -1
 #: Kafka's `min.incremental.fetch.session.eviction.ms`: a session used within it is not taken away.
 EVICTION_MS = 120_000
+#: What all sessions together may follow; each costs 350 bytes and its topic's name.
+PARTITIONS_MAX = 100_000
+#: No topic has a longer name, and no session follows one.
+TOPIC_NAME_MAX = 249
 TOPIC_ID_VERSION = 13
 
 PartitionKey = tuple[str, bytes, int]
@@ -79,8 +86,8 @@ class FetchSession:
         self.last_used_ms = now_ms
         self.partitions: OrderedDict[PartitionKey, FetchedPartition] = OrderedDict()
 
-    def merge(self, request: FetchRequest) -> None:
-        """Apply the changes of an incremental request."""
+    def follow(self, request: FetchRequest) -> None:
+        """Take over the partitions that a request names."""
         for topic in request.topics:
             for wanted in topic.partitions:
                 key = (topic.topic, topic.topic_id, wanted.partition)
@@ -89,6 +96,10 @@ class FetchSession:
                     self.partitions[key] = FetchedPartition(topic.topic, topic.topic_id, wanted)
                 else:
                     known.update(wanted)
+
+    def merge(self, request: FetchRequest) -> None:
+        """Apply the changes of an incremental request."""
+        self.follow(request)
         for gone in request.forgotten_topics_data:
             for index in gone.partitions:
                 self.partitions.pop((gone.topic, gone.topic_id, index), None)
@@ -97,11 +108,14 @@ class FetchSession:
 class FetchSessions:
     """All sessions of a broker."""
 
-    __slots__ = ("_random", "_sessions", "_slots")
+    __slots__ = ("_partitions", "_partitions_max", "_random", "_sessions", "_slots")
 
-    def __init__(self, slots: int, random: Randomness) -> None:
+    def __init__(self, slots: int, random: Randomness, partitions_max: int = PARTITIONS_MAX) -> None:
         self._slots = slots
         self._random = random
+        self._partitions_max = partitions_max
+        #: How many all sessions follow.
+        self._partitions = 0
         #: By id, least recently used first.
         self._sessions: OrderedDict[int, FetchSession] = OrderedDict()
 
@@ -117,18 +131,20 @@ class FetchSessions:
         """
         uses_topic_ids = version >= TOPIC_ID_VERSION
         if request.session_epoch in (INITIAL_EPOCH, FINAL_EPOCH):
-            if request.session_id != NO_SESSION:
-                self._sessions.pop(request.session_id, None)
+            self._end(request.session_id)
             session = None
             if request.session_epoch == INITIAL_EPOCH and request.topics:
-                session = self._open(uses_topic_ids, now_ms)
+                session = self._open(request, uses_topic_ids, now_ms)
             if session is None:
-                return (
-                    [FetchedPartition(t.topic, t.topic_id, p) for t in request.topics for p in t.partitions],
-                    None,
-                    False,
-                )
-            session.merge(request)
+                # A partition that is named twice is read once, as it is named the last time.
+                named = {
+                    (t.topic, t.topic_id, p.partition): FetchedPartition(t.topic, t.topic_id, p)
+                    for t in request.topics
+                    for p in t.partitions
+                }
+                return list(named.values()), None, False
+            session.follow(request)
+            self._partitions += len(session.partitions)
             return list(session.partitions.values()), session, False
         session = self._sessions.get(request.session_id)
         if session is None:
@@ -137,10 +153,16 @@ class FetchSessions:
             raise KafkaError(ErrorCode.INVALID_FETCH_SESSION_EPOCH)
         if session.uses_topic_ids != uses_topic_ids:
             raise KafkaError(ErrorCode.FETCH_SESSION_TOPIC_ID_ERROR)
+        before = len(session.partitions)
         session.merge(request)
+        self._partitions += len(session.partitions) - before
         if not session.partitions:
-            del self._sessions[session.id]
+            self._end(session.id)
             return [], None, False
+        grown = len(session.partitions) > before
+        if grown and (self._partitions > self._partitions_max or _names_too_long(request)):
+            self._end(session.id)
+            raise KafkaError(ErrorCode.FETCH_SESSION_ID_NOT_FOUND)
         session.epoch = 1 if session.epoch == 0x7FFFFFFF else session.epoch + 1
         session.last_used_ms = now_ms
         self._sessions.move_to_end(session.id)
@@ -148,22 +170,34 @@ class FetchSessions:
 
     def forget(self, session: FetchSession) -> None:
         """End a session of which the client was never told."""
-        self._sessions.pop(session.id, None)
+        self._end(session.id)
 
-    def _open(self, uses_topic_ids: bool, now_ms: int) -> FetchSession | None:
+    def _end(self, session_id: int) -> None:
+        session = self._sessions.pop(session_id, None)
+        if session is not None:
+            self._partitions -= len(session.partitions)
+
+    def _open(self, request: FetchRequest, uses_topic_ids: bool, now_ms: int) -> FetchSession | None:
         sessions = self._sessions
-        if len(sessions) >= self._slots:
+        wanted = sum([len(topic.partitions) for topic in request.topics])
+        if wanted > self._partitions_max or _names_too_long(request):
+            return None
+        while len(sessions) >= self._slots or self._partitions + wanted > self._partitions_max:
             if not sessions:
                 return None
             oldest = next(iter(sessions.values()))
             if now_ms - oldest.last_used_ms < EVICTION_MS:
                 return None
-            del sessions[oldest.id]
+            self._end(oldest.id)
         session_id = 0
         while session_id == 0 or session_id in sessions:
             session_id = 1 + self._random.randrange(0x7FFFFFFF)
         session = sessions[session_id] = FetchSession(session_id, uses_topic_ids, now_ms)
         return session
+
+
+def _names_too_long(request: FetchRequest) -> bool:
+    return any(len(topic.topic) > TOPIC_NAME_MAX for topic in request.topics)
 
 
 def sent(session: FetchSession, partition: FetchedPartition) -> None:

@@ -164,6 +164,64 @@ def test_the_session_that_was_not_used_for_the_longest_makes_room() -> None:
     sessions.begin(request(used.id, 2), BY_NAME, EVICTION_MS)
 
 
+def test_sessions_follow_no_more_than_a_bound_together() -> None:
+    """They outlive their connections: whoever opens many with many names must not fill the memory."""
+    sessions = FetchSessions(10, random.Random(7), partitions_max=3)
+    first = opened(sessions, ("one", 0, 0), ("one", 1, 0))
+    named = (("x", 0, 0), ("x", 1, 0))
+    partitions, session, _ = sessions.begin(request(0, 0, *named), BY_NAME, 0)
+    assert session is None, "four would be too many"
+    assert len(partitions) == 2, "without a session everything is read all the same"
+    opened(sessions, ("y", 0, 0))
+
+    opened(sessions, *named, now_ms=EVICTION_MS)
+    assert refused(sessions, request(first.id, 1)) is ErrorCode.FETCH_SESSION_ID_NOT_FOUND, (
+        "it was not used and made room"
+    )
+
+
+def test_a_session_that_grows_beyond_the_bound_ends() -> None:
+    sessions = FetchSessions(10, random.Random(7), partitions_max=2)
+    session = opened(sessions, ("one", 0, 0))
+    sessions.begin(request(session.id, 1, ("one", 1, 0)), BY_NAME, 0)
+    assert refused(sessions, request(session.id, 2, ("one", 2, 0))) is ErrorCode.FETCH_SESSION_ID_NOT_FOUND
+    assert len(sessions) == 0
+    opened(sessions, ("one", 0, 0), ("one", 1, 0))  # what it followed was given back
+
+
+def test_what_ends_gives_its_place_back() -> None:
+    sessions = FetchSessions(10, random.Random(7), partitions_max=2)
+    for _ in range(3):
+        session = opened(sessions, ("one", 0, 0), ("one", 1, 0))
+        sessions.begin(request(session.id, 1, forget=(("one", 0), ("one", 1))), BY_NAME, 0)
+        session = opened(sessions, ("one", 0, 0), ("one", 1, 0))
+        sessions.begin(request(session.id, -1), BY_NAME, 0)
+        session = opened(sessions, ("one", 0, 0), ("one", 1, 0))
+        sessions.forget(session)
+
+
+def test_no_session_follows_a_name_that_no_topic_can_have() -> None:
+    sessions = cache()
+    assert sessions.begin(request(0, 0, ("x" * 250, 0, 0)), BY_NAME, 0)[1] is None
+    session = opened(sessions, ("x" * 249, 0, 0))
+    wanted = request(session.id, 1, ("x" * 30_000, 0, 0))
+    assert refused(sessions, wanted) is ErrorCode.FETCH_SESSION_ID_NOT_FOUND
+    assert len(sessions) == 0
+
+
+def test_a_partition_named_twice_is_read_once() -> None:
+    """As with Kafka: where it is named last, with a session and without."""
+    twice = (("one", 0, 3), ("two", 0, 0), ("one", 0, 5))
+    for epoch in (0, -1):
+        partitions, _, _ = cache().begin(request(0, epoch, *twice), BY_NAME, 0)
+        assert [(partition.topic, partition.fetch_offset) for partition in partitions] == [("one", 5), ("two", 0)]
+
+
+def test_a_full_request_forgets_nothing() -> None:
+    partitions, _, _ = cache().begin(request(0, 0, ("one", 0, 0), ("one", 1, 0), forget=(("one", 1),)), BY_NAME, 0)
+    assert len(partitions) == 2
+
+
 def test_without_slots_there_are_no_sessions() -> None:
     sessions = cache(slots=0)
     assert sessions.begin(request(0, 0, ("a", 0, 0)), BY_NAME, 0)[1] is None

@@ -13,6 +13,7 @@ from ottla.broker.connection_limits import (
     TURN_S,
     UNREAD_DEADLINE_S,
 )
+from ottla.broker.fetch_sessions import PARTITIONS_MAX as SESSION_PARTITIONS_MAX
 from ottla.broker.handlers.produce import UNPACKING_S
 from ottla.broker.listener import FILES_RESERVED, REFUSALS_LOGGED_MAX
 from ottla.broker.request_memory import EXHAUSTED, PRESSURE_DEADLINE_S, REQUEST_MEMORY_MAX, UNREAD_MEMORY_MAX
@@ -81,6 +82,11 @@ PRESSURES = [
         "sends one Produce of a hundred bombs",
         f"unpacked for {UNPACKING_S * 1000:.0f} ms; the rest is answered REQUEST_TIMED_OUT, to come again",
         "test_bounds.test_one_request_of_many_bombs_has_its_time_and_no_more",
+    ),
+    (
+        "opens fetch sessions for partitions that are not there",
+        f"all sessions follow at most {SESSION_PARTITIONS_MAX:,} partitions together; beyond them answered without a session",
+        "test_bounds.test_fetch_sessions_cannot_be_made_to_fill_the_memory",
     ),
     (
         "is cut off at any byte of a Produce",

@@ -14,6 +14,7 @@ import pytest
 from ottla.broker import connection
 from ottla.broker.connection import Connection
 from ottla.broker.connection_limits import BACKLOG_BYTES_MAX, FRAME_DEADLINE_S, PARTIAL_BUFFER_GROWTH
+from ottla.broker.fetch_sessions import PARTITIONS_MAX as SESSION_PARTITIONS_MAX
 from ottla.broker.handlers.produce import UNPACKING_S
 from ottla.broker.listener import REFUSALS_LOGGED_MAX, Listener
 from ottla.broker.request_memory import EXHAUSTED, PRESSURE_DEADLINE_S
@@ -202,6 +203,20 @@ async def test_thousands_of_small_requests_behind_one_are_answered_in_order() ->
         for _ in range(5000):
             assert (await client.receive()).error_code == 0
         assert running.broker.request_memory.used == 0
+
+
+async def test_fetch_sessions_cannot_be_made_to_fill_the_memory() -> None:
+    """A session outlives its connection, and a request of 28 KB may name a thousand partitions that are not there."""
+    names = [FetchTopic(topic="nowhere", partitions=[FetchPartition(partition=index) for index in range(10_000)])]
+    async with StillBroker() as running:
+        sessions = []
+        for _ in range(SESSION_PARTITIONS_MAX // 10_000 + 2):
+            async with running.connect() as client:
+                answer = await client.call(FetchRequest(session_epoch=0, topics=names), 11)
+                sessions.append(answer.session_id)
+        assert len(running.broker.fetch_sessions) == SESSION_PARTITIONS_MAX // 10_000
+        assert all(sessions[:-2])
+        assert sessions[-2:] == [0, 0]
 
 
 async def test_a_connection_dropped_at_every_byte_of_a_produce_request_appends_nothing() -> None:
