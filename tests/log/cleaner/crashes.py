@@ -1,5 +1,8 @@
 """A crash at every change that compaction makes to the disk: `python -m tests.log.cleaner.crashes [histories] [seed]`.
 
+It prints a line for each history as it goes, and the totals. One that fails names the history and the change, and the
+campaign goes on; its exit code says whether any did.
+
 For each history the pass is run once to count its changes; then once for each of them from the same start, and there the
 power fails. What the disk keeps of anything unsynced is left to chance. The log is opened, checked against the model,
 opened again (nothing may change), and compacted and checked once more.
@@ -9,6 +12,8 @@ from __future__ import annotations
 
 import random
 import sys
+import time
+import traceback
 from typing import Any
 
 from ottla.log.files import FaultyFiles
@@ -49,7 +54,11 @@ def crash_everywhere(seed: int) -> int:
     assert isinstance(trial.files, FaultyFiles)
     points = trial.files.faults.calls - before
     for point in range(points):
-        crash_at(prepared(seed), point, seed * 10_007 + point)
+        try:
+            crash_at(prepared(seed), point, seed * 10_007 + point)
+        except Exception as problem:
+            problem.add_note(f"history {seed}, power failed at change {point} of {points}")
+            raise
     return points
 
 
@@ -97,14 +106,24 @@ def _whole(history: History) -> dict[str, Any]:
     return state
 
 
-def main() -> None:
+def main() -> int:
     histories = int(sys.argv[1]) if len(sys.argv) > 1 else 100
     first = int(sys.argv[2]) if len(sys.argv) > 2 else 0
-    points = 0
+    points, failed, started = 0, [], time.monotonic()
     for seed in range(first, first + histories):
-        points += crash_everywhere(seed)
-    print(f"{histories} histories, {points} crash points, no difference")
+        try:
+            here = crash_everywhere(seed)
+        except Exception:  # noqa: BLE001  a verdict: told in full, and it decides the exit code
+            failed.append(seed)
+            traceback.print_exc()
+            continue
+        points += here
+        took_s = time.monotonic() - started
+        print(f"history {seed}: {here} crash points; {points} in all, {took_s:.0f} s, {len(failed)} failed", flush=True)
+    whole = histories - len(failed)
+    print(f"{histories} histories: {whole} with {points} crash points and no difference, failed: {failed or 'none'}")
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
