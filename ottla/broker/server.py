@@ -14,10 +14,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..controller.brokers import register_broker
 from ..log.disk_files import DiskFiles
+from ..log.errors import KafkaStorageError
 from ..log.manager import LogManager
 from ..metadata.image import EndpointImage, MetadataImage, ResourceType
 from ..metadata.log import MetadataLog, Session, load_image
@@ -132,10 +134,12 @@ class Broker:
 
     async def _start(self) -> None:
         config = self.config
+        loop = asyncio.get_running_loop()
+        for directory in self.logs.directories:
+            directory.health.on_failure = partial(loop.call_soon_threadsafe, self._on_disk_failure)
         self.logs.lock()
         cluster_id = stored_cluster_id(self.logs.directories, self.node_id) or new_cluster_id()
-        if config.durability != "os":
-            self.group_commit = GroupCommit()
+        self.group_commit = GroupCommit()
         self.fetch_sessions = FetchSessions(config.integer("max.incremental.fetch.session.cache.slots"), RANDOM)
         self.controller = Controller(self)
         self.partitions: Partitions = Partitions(self)
@@ -311,3 +315,16 @@ class Broker:
         self.metrics.failed_partitions += 1
         log.error("partition %s-%d is out of service: %s", partition.topic, partition.index, problem)
         self.partitions.drop(partition)
+
+    @property
+    def disk_failure(self) -> KafkaStorageError | None:
+        """Why no log dir can be used any more; None while one can."""
+        failures = [directory.health.failure for directory in self.logs.directories]
+        return failures[0] if all(failures) else None
+
+    def _on_disk_failure(self) -> None:
+        """A log dir failed. Without any the broker would only refuse: it ends, as Kafka does, and says why."""
+        failure = self.disk_failure
+        if failure is not None and not self.failed.is_set():
+            log.critical("no log directory is left: %s", failure)
+            self.failed.set()

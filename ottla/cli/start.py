@@ -2,7 +2,8 @@
 
 stdout carries one line, `ottla ready on HOST:PORT`, printed when the broker answers requests, so that a script can
 wait for it; what a person may want to know besides goes to stderr. SIGTERM and Ctrl-C end the broker cleanly (state
-flushed, clean-shutdown marker written, exit code 0); a second one ends it at once, as `kill -9` would.
+flushed, clean-shutdown marker written, exit code 0); a second one ends it at once, as `kill -9` would. A broker whose
+disk fails under way (full, for example) ends by itself with exit code 1 and says what to do.
 """
 
 from __future__ import annotations
@@ -87,6 +88,10 @@ async def _serve(config: BrokerConfig) -> int:
     for task in (waiting, failing):
         task.cancel()
     await broker.stop()
+    if failed and broker.disk_failure is not None:
+        trouble = explain(broker.disk_failure, folder, listener.host, listener.port)
+        if trouble is not None:
+            raise trouble
     return FAILED if failed else 0
 
 

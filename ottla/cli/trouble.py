@@ -71,7 +71,9 @@ def _told(text: str) -> Trouble:
 
 
 def _is_disk(error: OSError) -> bool:
-    return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EMFILE, errno.ENOTDIR)
+    return error.errno in (
+        errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO, errno.EMFILE, errno.ENOTDIR,
+    )  # fmt: skip
 
 
 def explain_listen(error: OSError, host: str, port: int) -> Trouble:
@@ -150,6 +152,11 @@ def explain_disk(error: OSError, folder: Path) -> Trouble | None:
         return Trouble(
             f"the disk under {folder} reports an I/O error",
             "look at the kernel's log (dmesg); move the data to a healthy disk before you start again",
+        )
+    if error.errno == errno.EFBIG:
+        return Trouble(
+            f"a file under {folder} may not grow any further",
+            "look at the limit of this user or service (ulimit -f unlimited; LimitFSIZE= of systemd) and start again",
         )
     if error.errno == errno.EMFILE:
         return Trouble("too many open files for this process", "raise the limit (ulimit -n 100000) and start again")

@@ -11,6 +11,8 @@ Two conditions end a part of the broker's work and are never papered over:
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from ottla.protocol.errors import ErrorCode, KafkaError
 
 
@@ -49,17 +51,22 @@ class StorageHealth:
     Set from the thread that syncs, read on every append: one attribute, written once, never taken back.
     """
 
-    __slots__ = ("directory", "failure")
+    __slots__ = ("directory", "failure", "on_failure")
 
     def __init__(self, directory: str) -> None:
         self.directory = directory
         self.failure: KafkaStorageError | None = None
+        #: Called once at the first failure, in the thread that met it.
+        self.on_failure: Callable[[], object] | None = None
 
     def fail(self, error: OSError) -> KafkaStorageError:
         """Mark the directory dead because of `error`; returns what to raise. The first failure is kept."""
         if self.failure is None:
             reason = error.strerror or str(error)
             self.failure = KafkaStorageError(f"log directory {self.directory} failed and is offline: {reason}")
+            self.failure.__cause__ = error
+            if self.on_failure is not None:
+                self.on_failure()
         return self.failure
 
     def check(self) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ottla.log.memory_files import MemoryFile, MemoryFiles
+from ottla.log.memory_files import FaultyFiles, MemoryFile, MemoryFiles
 from ottla.protocol.apis.create_partitions import CreatePartitionsRequest, CreatePartitionsTopic
 from ottla.protocol.apis.delete_topics import DeleteTopicsRequest
 from ottla.protocol.apis.fetch import FetchPartition, FetchRequest, FetchTopic
@@ -314,3 +314,20 @@ async def test_with_no_disk_left_the_broker_still_answers(broker: RunningBroker)
         await running.restart(clean=False)
         async with running.connect() as again:
             assert (await produce(again)).error_code == 0
+
+
+async def test_a_broker_whose_last_disk_failed_ends() -> None:
+    """As Kafka does: it could only refuse. With another log dir left it goes on."""
+    files = FaultyFiles()
+    async with RunningBroker(files, None, **{"log.dirs": "/a,/b"}) as running, running.connect() as client:
+        partitions = [await running.topic(name) for name in ("t", "u")]
+        assert len({partition.log.directory.split("/")[1] for partition in partitions}) == 2
+        for partition, ends in zip(partitions, (False, True), strict=True):
+            files.fail_after(0, errno.ENOSPC)
+            assert (await produce(client, partition.topic)).error_code == ErrorCode.KAFKA_STORAGE_ERROR
+            files.faults.calls_until_failure = None
+            await turns()
+            assert running.broker.failed.is_set() == ends
+        failure = running.broker.disk_failure
+        assert failure is not None
+        assert isinstance(failure.__cause__, OSError)

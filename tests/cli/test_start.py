@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import resource
 import signal
 import socket
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from ottla.protocol.errors import KafkaError
 from ottla.testing.topics import Topic
 from ottla.testing.wire import Wire
 from tests.support.process import OttlaProcess
@@ -18,12 +21,10 @@ pytestmark = pytest.mark.slow
 
 
 def put_and_count(process: OttlaProcess, *values: str) -> int:
-    wire = Wire(*process.address)
-    topic = Topic(wire, "t")
-    topic.put(values)
-    count = len(topic.records())
-    wire.close()
-    return count
+    with closing(Wire(*process.address)) as wire:
+        topic = Topic(wire, "t")
+        topic.put(values)
+        return len(topic.records())
 
 
 @pytest.fixture
@@ -92,6 +93,22 @@ def test_trouble_is_told_with_a_next_step(
     assert cause in err
     assert step in err.rpartition("next: ")[2]
     assert "Traceback" not in err
+
+
+def test_a_disk_that_takes_no_more_ends_the_broker_and_is_named(tmp_path: Path) -> None:
+    """A limit on the size of files stands for a full disk, which a test cannot make."""
+    with OttlaProcess(tmp_path) as process:
+        process.wait_ready()
+        assert put_and_count(process, "a") == 1
+        resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (400_000, 400_000))
+        with pytest.raises((AssertionError, OSError, KafkaError)):
+            put_and_count(process, "b" * 500_000)
+        code, _, err = process.wait()
+    assert code == 1
+    assert f"a file under {tmp_path} may not grow any further\n  next: look at the limit" in err
+    assert "Traceback" not in err
+    with OttlaProcess(tmp_path) as process:
+        assert put_and_count(process.wait_ready(), "c") == 2
 
 
 def test_a_taken_port_names_who_has_it(tmp_path: Path, taken_port: int) -> None:

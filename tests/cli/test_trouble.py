@@ -41,6 +41,7 @@ def os_error(number: int, filename: str | None = None) -> OSError:
         (os_error(errno.EROFS, "/data/ottla"), "the file system is read-only", "--data-dir"),
         (os_error(errno.ENOSPC), "no space left for the data folder /data/ottla", "free some space"),
         (os_error(errno.EIO), "I/O error", "dmesg"),
+        (os_error(errno.EFBIG), "may not grow any further", "ulimit -f"),
         (os_error(errno.EMFILE), "too many open files", "ulimit -n"),
         (os_error(errno.ENOTDIR, "/data"), "/data is a file, not a folder", "--data-dir"),
         (LockedError("/data/ottla/.lock", 4711), "process 4711 has locked it", "--data-dir"),
