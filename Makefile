@@ -7,7 +7,7 @@ ARGS   ?=
 
 .DEFAULT_GOAL := help
 # What an installation is made from; a change of these makes it anew, compiled modules included.
-SOURCES := pyproject.toml $(wildcard setup.py) $(wildcard ottla/*/_*_cy.py)
+SOURCES := pyproject.toml $(wildcard setup.py) $(wildcard ottla/*/_*_cy.py) $(wildcard ottla/*/*/_*_cy.py)
 
 .PHONY: help run test test-fast check format bench clients report-card campaign docs install clean
 

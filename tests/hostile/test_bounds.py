@@ -206,7 +206,7 @@ async def test_thousands_of_small_requests_behind_one_are_answered_in_order() ->
 
 
 async def test_fetch_sessions_cannot_be_made_to_fill_the_memory() -> None:
-    """A session outlives its connection, and a request of 28 KB may name a thousand partitions that are not there."""
+    """A session outlives its connection, and a request of 280 KB may name ten thousand partitions that are not there."""
     names = [FetchTopic(topic="nowhere", partitions=[FetchPartition(partition=index) for index in range(10_000)])]
     async with StillBroker() as running:
         sessions = []
