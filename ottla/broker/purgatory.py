@@ -120,7 +120,13 @@ class DelayedFetch:
         """Called by a partition whose high watermark or log start moved, or that is leaving this broker."""
         if not self._woken:
             self._woken = True
-            self._loop.call_soon(self._check)
+            self._loop.call_soon(self.check)
+
+    def check(self) -> None:
+        """Look whether there is enough, now."""
+        self._woken = False
+        if not self.answer.done and self._ready():
+            self._complete()
 
     def cancel(self) -> None:
         """Forget the fetch: its connection is gone."""
@@ -128,11 +134,6 @@ class DelayedFetch:
         self._on_close.discard(self.cancel)
         for partition in self._partitions:
             partition.fetches_waiting.discard(self)
-
-    def _check(self) -> None:
-        self._woken = False
-        if not self.answer.done and self._ready():
-            self._complete()
 
     def _complete(self) -> None:
         self.cancel()

@@ -108,7 +108,8 @@ class SharePartitionHost:
             self.problem = problem
             self.state = HostState.FAILED
         self._manager.on_loaded(self, self.now_ms() - began_ms)
-        self.wake()
+        for fetch in tuple(self.fetches_waiting):
+            fetch.check()  # at once: the first partition that is loaded answers a group's first fetch, as in Kafka
 
     def _take_up(self, found: ShareState) -> None:
         self._state_epoch = found.state_epoch

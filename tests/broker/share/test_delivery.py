@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from ottla.broker.partition import Partition
+from ottla.protocol.apis.share_fetch import FetchPartition
 from ottla.protocol.errors import ErrorCode
 from ottla.records.batch import iter_headers
 from tests.support.in_process import RunningBroker, batch, produce_request
@@ -277,3 +278,21 @@ async def test_rejected_records_are_archived(running: RunningBroker) -> None:
         assert (host.machine.start_offset, host.machine.is_idle) == (2, True)
         counted = running.broker.share_partitions.metrics.record_acknowledgements
         assert (counted[ACCEPT], counted[REJECT]) == (1, 1)
+
+
+async def test_the_first_partition_that_is_loaded_answers_the_first_fetch() -> None:
+    """As in Kafka: it does not wait for the states of the others, which come with the next fetch."""
+    sets = {"num.partitions": "2", "share.coordinator.state.topic.num.partitions": "1"}
+    async with RunningBroker(**sets) as running:
+        topic_id = (await running.topic("t")).topic_id
+        async with running.connect() as client:
+            for index in range(2):
+                await client.call(produce_request("t", batch(b"a", b"b"), partition=index), 9)
+        for index in range(2):
+            await running.broker.persister.initialize("g", topic_id, index, 1, 0)
+        async with ShareMember(running, topic_id) as one:
+            request = one.fetch_request(max_wait_ms=5000)
+            request.topics[0].partitions = [FetchPartition(partition_index=index) for index in range(2)]
+            first = await one.client.call(request, one.version)
+            one.epoch += 1
+            assert [len(handed_out(answer)) for answer in (first, await one.fetch_raw(max_wait_ms=5000))] == [2, 2]
