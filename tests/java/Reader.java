@@ -4,6 +4,9 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Properties;
+import java.util.concurrent.ExecutionException;
+import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.clients.admin.ListShareGroupOffsetsSpec;
 import org.apache.kafka.clients.consumer.AcknowledgeType;
 import org.apache.kafka.clients.consumer.ConsumerConfig;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
@@ -23,7 +26,9 @@ import org.apache.kafka.common.serialization.StringDeserializer;
  * "3" and it is the first, else ACCEPT. Prints `done P OFFSET accept|reject` for what the broker confirmed, `again P OFFSET`
  * for what it did not.
  *
- * Both end on SIGTERM, after leaving the group.
+ * KIND offsets: prints `settled N` each second, N the sum of the share group's start offsets as the broker tells them.
+ *
+ * They end on SIGTERM, the members after leaving the group.
  */
 public class Reader {
     static volatile boolean over = false;
@@ -36,6 +41,10 @@ public class Reader {
         config.put(ConsumerConfig.VALUE_DESERIALIZER_CLASS_CONFIG, StringDeserializer.class);
         config.put(ConsumerConfig.MAX_POLL_RECORDS_CONFIG, 100);
         boolean share = arguments[1].equals("share");
+        if (arguments[1].equals("offsets")) {
+            watch(arguments[0], arguments[2]);
+            return;
+        }
         if (share) {
             config.put("share.acknowledgement.mode", "explicit");
         } else {
@@ -57,6 +66,21 @@ public class Reader {
             }
         }));
         if (share) readShared(config, arguments[3]); else read(config, arguments[3]);
+    }
+
+    static void watch(String bootstrap, String group) throws Exception {
+        try (Admin admin = Admin.create(Map.of("bootstrap.servers", bootstrap))) {
+            for (; ; Thread.sleep(1000)) {
+                try {
+                    var offsets = admin.listShareGroupOffsets(Map.of(group, new ListShareGroupOffsetsSpec()))
+                        .partitionsToOffsetInfo(group).get();
+                    System.out.println("settled " + offsets.values().stream()
+                        .filter(o -> o != null).mapToLong(o -> Math.max(o.startOffset(), 0)).sum());
+                } catch (ExecutionException error) {
+                    System.out.println("unknown " + error.getCause());
+                }
+            }
+        }
     }
 
     static void read(Properties config, String topic) {
