@@ -68,7 +68,7 @@ class Aim:
             for inner in value if isinstance(value, list) else [value]:
                 if isinstance(inner, Struct):
                     self._aim(inner, version, key)
-            if field.name in INDEX_LISTS and isinstance(field.type, Primitive):
+            if field.name in INDEX_LISTS and field.array and isinstance(field.type, Primitive):
                 aimed: Any = [self.random.randrange(PREY_PARTITIONS + 1) for _ in range(random.randrange(4))]
             else:
                 aimed = self._aimed(field.name, value, key)
