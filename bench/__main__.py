@@ -19,7 +19,8 @@ from bench.growth import GROWTH, Growth
 from bench.peers import peers
 from bench.process import machine
 from bench.report import write
-from bench.scenarios import SCENARIOS, Options, Outcome, brokers, produce
+from bench.scenarios import Options, Outcome, brokers, produce
+from bench.table import SCENARIOS
 from tests.clients.brokers import OttlaProcess
 
 ROOT = Path(__file__).parent.parent

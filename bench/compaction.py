@@ -19,8 +19,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, NewTopic, ResourceType
@@ -40,9 +41,10 @@ PRODUCE_VERSION = 9
 
 
 @contextlib.contextmanager
-def broker(folder: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
+def broker(folder: Path, port: int, settings: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:
     """A broker that looks for work once a second."""
-    sets = ("log.cleaner.backoff.ms=1000", "log.flush.offset.checkpoint.interval.ms=5000")
+    sets = ["log.cleaner.backoff.ms=1000", "log.flush.offset.checkpoint.interval.ms=5000"]
+    sets += [f"{key}={value}" for key, value in settings.items()]
     command = [sys.executable, "-m", "ottla", "start", "--listen", f"127.0.0.1:{port}", "--data-dir", str(folder)]
     for one in sets:
         command += ["--set", one]
@@ -110,17 +112,17 @@ def distribution(times: list[float]) -> dict[str, float]:
     return {"requests": len(ordered), **{name: round(value, 3) for name, value in figure.items()}}
 
 
-def measure(mebibytes: int, folder: Path) -> dict[str, object]:
+def measure(mebibytes: int, folder: Path, base_s: float, settings: Mapping[str, str]) -> dict[str, Any]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     data = folder / "data"
     data.mkdir(parents=True)
-    with broker(data, port):
+    with broker(data, port, settings):
         address = f"127.0.0.1:{port}"
         admin = AdminClient({"bootstrap.servers": address})
         configs = {"cleanup.policy": "compact", "min.cleanable.dirty.ratio": "1.0", "file.delete.delay.ms": "1000"}
-        topics = [NewTopic("dirty", 1, 1, config={**configs, "segment.bytes": str(128 << 20)}), NewTopic("probe", 1, 1)]
+        topics = [NewTopic("dirty", 1, 1, config={**configs, "segment.bytes": str(min(128, max(1, mebibytes // 8)) << 20)}), NewTopic("probe", 1, 1)]
         for future in admin.create_topics(topics).values():
             future.result(30)
         fill(address, mebibytes)
@@ -130,7 +132,7 @@ def measure(mebibytes: int, folder: Path) -> dict[str, object]:
         probe = Probe(port)
         base: list[float] = []
         began = time.monotonic()
-        while time.monotonic() - began < BASE_S:
+        while time.monotonic() - began < base_s:
             base.append(probe.once())
             time.sleep(PAUSE_S)
         entry = ConfigEntry("min.cleanable.dirty.ratio", "0.01", incremental_operation=AlterConfigOpType.SET)
@@ -168,10 +170,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--mebibytes", type=int, default=1024)
     parser.add_argument("--folder", type=Path)
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a setting of the broker")
     options = parser.parse_args()
+    settings = dict(one.split("=", 1) for one in options.set)
     folder = options.folder or Path(tempfile.mkdtemp(prefix="ottla-compaction-"))
     try:
-        print(json.dumps(measure(options.mebibytes, folder), indent=2))
+        print(json.dumps(measure(options.mebibytes, folder, BASE_S, settings), indent=2))
     finally:
         if options.folder is None:
             shutil.rmtree(folder, ignore_errors=True)

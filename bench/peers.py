@@ -30,6 +30,8 @@ from tests.support.kafka_jvm import KafkaJvm, free_port
 LOAD_SOURCE = Path(__file__).parent / "load"
 #: An ack means "in the page cache", as it does in Kafka as shipped.
 EQUAL_DURABILITY = {"ottla.durability": "os"}
+#: As `KafkaJvm` has it: the first members of a group do not wait for others.
+EQUAL_JOINING = {"group.initial.rebalance.delay.ms": "0"}
 TOOL_TIMEOUT_S = 600
 LEADER_TRIES = 25
 
@@ -85,7 +87,8 @@ class Peer:
         """One run of the load generator against this peer."""
         command = [str(self.load), mode, "-addr", self.address, "-pid", str(self.pid)]
         for key, value in options.items():
-            command += [f"-{key.replace('_', '-')}", str(value)]
+            name = f"-{key.replace('_', '-')}"
+            command += [f"{name}={str(value).lower()}"] if isinstance(value, bool) else [name, str(value)]
         if not self.is_broker:
             command.append("-raw")
         for left in range(LEADER_TRIES, -1, -1):
@@ -138,7 +141,7 @@ def peers(folder: Path, names: list[str]) -> Iterator[dict[str, Peer]]:
             kafka = stack.enter_context(KafkaJvm(folder / "kafka"))
             found["kafka"] = Peer("kafka", kafka.bootstrap, kafka.pid, load, kafka.start_s)
         if "ottla" in names:
-            ottla = stack.enter_context(OttlaProcess(folder / "ottla", settings=EQUAL_DURABILITY))
+            ottla = stack.enter_context(OttlaProcess(folder / "ottla", settings=EQUAL_DURABILITY | EQUAL_JOINING))
             found["ottla"] = Peer("ottla", ottla.bootstrap, ottla.pid, load, ottla.start_s)
         if "limit" in names:
             found["limit"] = stack.enter_context(sink(load, folder))

@@ -108,17 +108,17 @@ def figures(run: dict[str, Any]) -> Figures:
     }
 
 
-_topics = iter(range(10**9))
+topic_numbers = iter(range(10**9))
 
 
 def produce(peer: Peer, options: Options, *, partitions: int = 1, warmup: float | None = None, **load: Any) -> Figures:
     """One produce run into a fresh topic."""
-    with peer.topic(f"bench-{next(_topics)}", partitions) as topic:
+    with peer.topic(f"bench-{next(topic_numbers)}", partitions) as topic:
         times = {"seconds": options.seconds, "warmup": options.warmup if warmup is None else warmup}
         return figures(peer.drive("produce", topic=topic, partitions=partitions, **times, **load))
 
 
-def _some(found: Figures, *names: str) -> Figures:
+def some(found: Figures, *names: str) -> Figures:
     return {name: found[name] for name in names}
 
 
@@ -131,7 +131,7 @@ def small_requests(peers: Peers, options: Options) -> list[Outcome]:
     found = []
     everyone = brokers(peers)
     five = Outcome("small-5-in-flight", "1-record requests, one connection, five in flight")
-    five.figures = rounds(everyone, options, lambda peer, _: _some(produce(peer, options, inflight=5), *SMALL))
+    five.figures = rounds(everyone, options, lambda peer, _: some(produce(peer, options, inflight=5), *SMALL))
     five.want("requests/s ÷ Kafka's", "req/s", 5.0)
     five.want("CPU per request ÷ Kafka's", "CPU µs/req", 0.2, at_least=False)
     found.append(five)
@@ -142,7 +142,7 @@ def small_requests(peers: Peers, options: Options) -> list[Outcome]:
         one.figures = rounds(
             everyone,
             options,
-            lambda peer, _, n=connections: _some(produce(peer, options, partitions=4, connections=n), *SMALL),
+            lambda peer, _, n=connections: some(produce(peer, options, partitions=4, connections=n), *SMALL),
         )
         if connections == 50:
             one.want("requests/s ÷ Kafka's", "req/s", 1.2)
@@ -160,7 +160,7 @@ def batches(peers: Peers, options: Options) -> list[Outcome]:
         limit = int(2e9 * options.scale)
         load = {"records": records, "size": size, "inflight": 5, "limit": limit, "warmup": min(0.5, options.warmup)}
         one.figures = rounds(
-            list(peers.values()), options, lambda peer, _, load=load: _some(produce(peer, options, **load), *BIG)
+            list(peers.values()), options, lambda peer, _, load=load: some(produce(peer, options, **load), *BIG)
         )
         one.want("throughput ÷ Kafka's", "MB/s", 1.2)
         one.want("CPU per MB ÷ Kafka's", "CPU ms/MB", 0.6, at_least=False)
@@ -171,7 +171,7 @@ def batches(peers: Peers, options: Options) -> list[Outcome]:
 
 
 def _producer_performance(peer: Peer, count: int, size: int, properties: tuple[str, ...]) -> Figures:
-    with peer.topic(f"bench-{next(_topics)}", 1) as topic:
+    with peer.topic(f"bench-{next(topic_numbers)}", 1) as topic:
         arguments = ["--topic", topic, "--num-records", str(count), "--record-size", str(size), "--throughput", "-1"]
         said, cpu = peer.tool(
             PRODUCER, *arguments, "--producer-props", f"bootstrap.servers={peer.address}", *properties
@@ -213,7 +213,7 @@ def consumers(peers: Peers, options: Options) -> list[Outcome]:
     count = int(500_000 * options.scale)
     topics: dict[str, str] = {}
     for peer in brokers(peers):
-        topic = topics[peer.name] = f"bench-{next(_topics)}"
+        topic = topics[peer.name] = f"bench-{next(topic_numbers)}"
         for future in peer.admin.create_topics([NewTopic(topic, 1, 1)]).values():
             future.result(60)
         time.sleep(0.5)
@@ -228,7 +228,7 @@ def consumers(peers: Peers, options: Options) -> list[Outcome]:
 
     def ten_readers(peer: Peer, _: int) -> Figures:
         run = peer.drive("fetch", topic=topics[peer.name], connections=10, warmup=0, seconds=120)
-        return _some(figures(run), "MB/s", "CPU ms/MB", "p50 ms", "p99 ms")
+        return some(figures(run), "MB/s", "CPU ms/MB", "p50 ms", "p99 ms")
 
     java.figures = rounds(brokers(peers), options, one_java)
     ten.figures = rounds(brokers(peers), options, ten_readers)
@@ -246,11 +246,11 @@ def end_to_end(peers: Peers, options: Options) -> list[Outcome]:
     one = Outcome("end-to-end", "End-to-end latency at 1,000 msg/s, from the intended send time")
 
     def measure(peer: Peer, _: int) -> Figures:
-        with peer.topic(f"bench-{next(_topics)}") as topic:
+        with peer.topic(f"bench-{next(topic_numbers)}") as topic:
             run = peer.drive(
                 "e2e", topic=topic, seconds=max(2.0, options.seconds * 2), warmup=options.warmup, rate=1000
             )
-        return _some(figures(run), "p50 ms", "p99 ms", "p99.9 ms", "CPU µs/req")
+        return some(figures(run), "p50 ms", "p99 ms", "p99.9 ms", "CPU µs/req")
 
     one.figures = rounds(brokers(peers), options, measure)
     for figure in ("p50 ms", "p99 ms", "p99.9 ms"):
@@ -326,14 +326,3 @@ def many_partitions(_: Peers, options: Options) -> list[Outcome]:
         ),
     ]
     return [one]
-
-
-SCENARIOS: dict[str, Scenario] = {
-    "start": start,
-    "small": small_requests,
-    "batch": batches,
-    "java-producer": java_producer,
-    "consumers": consumers,
-    "end-to-end": end_to_end,
-    "partitions": many_partitions,
-}

@@ -3,6 +3,8 @@
 //	load produce -addr H:P -topic T ...   requests/s, latency; as many in flight on each connection as asked for
 //	load fetch   -addr H:P -topic T ...   reads partitions from the start, MB/s
 //	load e2e     -addr H:P -topic T ...   a fixed rate through the log to a waiting consumer; latency from the intended send time
+//	load transactions -addr H:P -topic T ...  transactional producers, one transaction after the other
+//	load members -addr H:P -topic T ...   consumers in groups: heartbeats, commits, rebalances
 //	load sink    -addr H:P -file F        answers produce requests after one write() of the frame to a file: no broker at all
 //
 // Each prints one JSON object. With -pid it reads the CPU time of the broker at the start and at the end of the measured time,
@@ -30,7 +32,10 @@ type options struct {
 	records, size, pid, acks, rate, maxBytes int
 	seconds, warmup                          float64
 	limit                                    int64
-	raw                                      bool
+	raw, old                                 bool
+	groups                                   int
+	protocol, op                             string
+	interval                                 float64
 }
 
 type result struct {
@@ -39,6 +44,8 @@ type result struct {
 	Bytes     int64              `json:"bytes"`
 	Seconds   float64            `json:"seconds"`
 	CPU       float64            `json:"broker_cpu_s"`
+	OwnCPU    float64            `json:"own_cpu_s"`
+	Setup     float64            `json:"setup_s"`
 	LatencyMs map[string]float64 `json:"latency_ms"`
 }
 
@@ -87,8 +94,8 @@ func (c *clock) over(now time.Time) bool {
 	return now.After(c.end) || (c.limit > 0 && c.sent.Load() > c.limit)
 }
 
-// window runs work on n connections and measures between warm-up and end.
-func window(o options, work func(index int, c *connection, k *clock) (latencies []int64, requests, records, bytes int64, err error)) (result, error) {
+// window prepares n connections, all at once, then runs work on them and measures between warm-up and end.
+func window(o options, prepare func(index int, c *connection) error, work func(index int, c *connection, k *clock) (latencies []int64, requests, records, bytes int64, err error)) (result, error) {
 	connections := make([]*connection, o.connections)
 	for i := range connections {
 		c, err := dial(o.addr)
@@ -97,13 +104,17 @@ func window(o options, work func(index int, c *connection, k *clock) (latencies 
 		}
 		connections[i] = c
 	}
+	setUp := time.Now()
+	if err := prepared(connections, prepare); err != nil {
+		return result{}, err
+	}
 	k := &clock{begin: time.Now().Add(time.Duration(o.warmup * 1e9)), limit: o.limit}
 	k.end = k.begin.Add(time.Duration(o.seconds * 1e9))
 	var mu sync.Mutex
 	var group sync.WaitGroup
 	var first error
 	var all []int64
-	var r result
+	r := result{Setup: time.Since(setUp).Seconds()}
 	for i, c := range connections {
 		group.Add(1)
 		go func(i int, c *connection) {
@@ -122,9 +133,9 @@ func window(o options, work func(index int, c *connection, k *clock) (latencies 
 		}(i, c)
 	}
 	time.Sleep(time.Until(k.begin))
-	before, began := cpu(o.pid), time.Now()
+	before, own, began := cpu(o.pid), cpu(os.Getpid()), time.Now()
 	group.Wait()
-	r.CPU = cpu(o.pid) - before
+	r.CPU, r.OwnCPU = cpu(o.pid)-before, cpu(os.Getpid())-own
 	r.Seconds = time.Since(began).Seconds()
 	r.LatencyMs = percentiles(all)
 	if first == nil && len(all) == 0 {
@@ -133,13 +144,29 @@ func window(o options, work func(index int, c *connection, k *clock) (latencies 
 	return r, first
 }
 
+func prepared(connections []*connection, prepare func(index int, c *connection) error) error {
+	if prepare == nil {
+		return nil
+	}
+	done := make(chan error, len(connections))
+	for i, c := range connections {
+		go func(i int, c *connection) { done <- prepare(i, c) }(i, c)
+	}
+	for range connections {
+		if err := <-done; err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func produce(o options) (result, error) {
 	value := make([]byte, o.size)
 	for i := range value {
 		value[i] = byte('a' + (i*7+i/13)%26)
 	}
 	records := batch(o.records, value)
-	return window(o, func(index int, c *connection, k *clock) (latencies []int64, requests, count, bytes int64, err error) {
+	return window(o, nil, func(index int, c *connection, k *clock) (latencies []int64, requests, count, bytes int64, err error) {
 		frames := make([][]byte, o.partitions)
 		for p := range frames {
 			frames[p] = produceFrame(o.topic, p, int16(o.acks), records)
@@ -204,7 +231,7 @@ func produce(o options) (result, error) {
 
 // fetch reads every partition from its start once; connection i takes partition i modulo the number of partitions.
 func fetch(o options) (result, error) {
-	return window(o, func(index int, c *connection, k *clock) (latencies []int64, requests, records, bytes int64, err error) {
+	return window(o, nil, func(index int, c *connection, k *clock) (latencies []int64, requests, records, bytes int64, err error) {
 		frame, at := fetchFrame(o.topic, index%o.partitions, o.maxBytes, 1, 100)
 		for offset := int64(0); ; requests++ {
 			binary.BigEndian.PutUint64(frame[at:], uint64(offset))
@@ -382,8 +409,13 @@ func main() {
 	flags.Float64Var(&o.warmup, "warmup", 1, "time before that")
 	flags.Int64Var(&o.limit, "limit", 0, "end after this many measured bytes")
 	flags.BoolVar(&o.raw, "raw", false, "do not read answers (sink)")
+	flags.BoolVar(&o.old, "old", false, "transactions: as clients before transactions v2")
+	flags.IntVar(&o.groups, "groups", 1, "members: groups that the connections are spread over")
+	flags.StringVar(&o.protocol, "protocol", "classic", "members: classic, consumer or mixed")
+	flags.StringVar(&o.op, "op", "heartbeat", "members: heartbeat, commit or rebalance")
+	flags.Float64Var(&o.interval, "interval", 0, "members: seconds between two operations of a member; 0: at once")
 	if len(os.Args) < 2 {
-		fmt.Fprintln(os.Stderr, "load produce|fetch|e2e|sink ...")
+		fmt.Fprintln(os.Stderr, "load produce|fetch|e2e|transactions|members|sink ...")
 		os.Exit(2)
 	}
 	flags.Parse(os.Args[2:])
@@ -396,6 +428,10 @@ func main() {
 		r, err = fetch(o)
 	case "e2e":
 		r, err = endToEnd(o)
+	case "transactions":
+		r, err = transactions(o)
+	case "members":
+		r, err = members(o)
 	case "sink":
 		err = sink(o)
 	default:

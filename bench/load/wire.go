@@ -70,8 +70,14 @@ func batch(records int, value []byte) []byte {
 }
 
 func produceFrame(topic string, partition int, acks int16, records []byte) []byte {
-	b := header(0, produceVersion)
-	b = append(b, 0) // no transactional id
+	return produceBody(append(header(0, produceVersion), 0), topic, partition, acks, records) // no transactional id
+}
+
+func transactionalProduceFrame(version int16, id, topic string, partition int, records []byte) []byte {
+	return produceBody(compactString(header(0, version), id), topic, partition, -1, records)
+}
+
+func produceBody(b []byte, topic string, partition int, acks int16, records []byte) []byte {
 	b = binary.BigEndian.AppendUint16(b, uint16(acks))
 	b = binary.BigEndian.AppendUint32(b, 30_000)
 	b = compactString(append(b, 2), topic)
@@ -82,14 +88,19 @@ func produceFrame(topic string, partition int, acks int16, records []byte) []byt
 
 // produceError reads the only partition's error code; the layout is fixed because topic and partition are.
 func produceError(response []byte, topic string) error {
+	code, err := produceCode(response, topic)
+	if err == nil && code != 0 {
+		err = fmt.Errorf("produce error %d", code)
+	}
+	return err
+}
+
+func produceCode(response []byte, topic string) (int16, error) {
 	at := 4 + 1 + 1 + 1 + len(topic) + 1 + 4
 	if len(response) < at+2 {
-		return fmt.Errorf("a produce response of %d bytes", len(response))
+		return 0, fmt.Errorf("a produce response of %d bytes", len(response))
 	}
-	if code := int16(binary.BigEndian.Uint16(response[at:])); code != 0 {
-		return fmt.Errorf("produce error %d", code)
-	}
-	return nil
+	return int16(binary.BigEndian.Uint16(response[at:])), nil
 }
 
 // fetchFrame asks for one partition; the second result is where the offset stands.

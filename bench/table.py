@@ -1,0 +1,20 @@
+"""The table of scenarios, by the names that `--only` takes."""
+
+from __future__ import annotations
+
+from bench import coordination, scenarios
+from bench.scenarios import Scenario
+
+SCENARIOS: dict[str, Scenario] = {
+    "start": scenarios.start,
+    "small": scenarios.small_requests,
+    "batch": scenarios.batches,
+    "java-producer": scenarios.java_producer,
+    "consumers": scenarios.consumers,
+    "end-to-end": scenarios.end_to_end,
+    "partitions": scenarios.many_partitions,
+    "transactions": coordination.transactions,
+    "groups": coordination.group_operations,
+    "fleet": coordination.fleet,
+    "compaction": coordination.compacting,
+}
