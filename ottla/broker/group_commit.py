@@ -1,4 +1,4 @@
-"""One fsync for many answers: acks=all under `ottla.durability=fsync`.
+"""One fsync for many answers: acks=all under `ottla.durability=fsync`, and `flush.messages`.
 
 A partition that has appended something it must not lose says `request(partition)`. While one round of fsyncs runs on
 a worker thread, further requests gather; the next round takes them all. So the disk is never asked twice at once and
@@ -10,6 +10,8 @@ from __future__ import annotations
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
+
+from ..log.errors import KafkaStorageError
 
 if TYPE_CHECKING:
     from ..log.sync import SyncPoint
@@ -49,10 +51,16 @@ class GroupCommit:
         self._executor.shutdown(wait=True)
 
     def _start_round(self) -> None:
-        points = [(partition, partition.log.prepare_sync()) for partition in self._dirty if not partition.closed]
-        self._dirty.clear()
+        dirty, self._dirty = self._dirty, set()
+        points = []
+        for partition in dirty:
+            try:
+                if not partition.closed:
+                    points.append((partition, partition.log.prepare_sync()))
+            except KafkaStorageError as problem:  # its log dir failed meanwhile: nobody else's trouble
+                partition.on_disk_failure(problem)
         if not points:
-            self._rest()
+            self._go_on()
             return
         self.rounds += 1
         syncs = [self._loop.run_in_executor(self._executor, point.run) for _, point in points]
@@ -69,12 +77,13 @@ class GroupCommit:
                 else:
                     partition.on_disk_failure(problem)
         finally:  # Whatever a waiter does, the rounds go on: without them nothing is ever committed again.
-            if self._dirty:
-                self._loop.call_soon(self._start_round)
-            else:
-                self._rest()
+            self._go_on()
 
-    def _rest(self) -> None:
+    def _go_on(self) -> None:
+        """Begin the next round, if anybody waits for one."""
+        if self._dirty:
+            self._loop.call_soon(self._start_round)
+            return
         self._running = False
         if self._stopped is not None:
             self._stopped.set_result(None)

@@ -5,7 +5,8 @@ How it works
 The leader appends to the log and moves the high watermark; what lies below it is visible and is never taken back.
 With one replica the watermark follows the end of the log at once, except while an acks=all append waits for the
 disk (`ottla.durability=fsync`): then it stops at the last synced offset, so that no consumer sees a record that a
-power failure could still take away.
+power failure could still take away. An append that makes flush.messages unsynced ones waits likewise, as in Kafka
+whatever its acks and `ottla.durability` are.
 
     log start          high watermark            log end
         │  visible records   │  appended, not yet  │
@@ -42,8 +43,8 @@ class Partition:
     """A replica this broker holds. `leader_epoch` and `leader` come from the metadata image."""
 
     __slots__ = (
-        "_group_commit", "_synced_wanted", "appended_bytes", "appends", "closed", "commits", "failed_appends",
-        "failed_fetches", "fetched_bytes", "fetches", "fetches_waiting", "high_watermark", "index", "is_leader", "isr", "leader",
+        "_acks_wait", "_group_commit", "_synced_wanted", "appended_bytes", "appends", "closed", "commits", "failed_appends",
+        "failed_fetches", "fetched_bytes", "fetches", "fetches_waiting", "flush_wanted", "high_watermark", "index", "is_leader", "isr", "leader",
         "leader_epoch", "log", "on_failure", "opened_at", "topic", "topic_id",
     )  # fmt: skip
 
@@ -56,8 +57,12 @@ class Partition:
         *,
         group_commit: GroupCommit | None,
         on_failure: Callable[[Partition, BaseException], None],
+        acks_wait: bool = True,
     ) -> None:
-        """`group_commit` is None where an append to the page cache is durable enough (`ottla.durability=os`)."""
+        """Not `acks_wait`: an append to the page cache is durable enough for acks=all (`ottla.durability=os`).
+
+        Without a `group_commit` nothing is ever synced here.
+        """
         self.topic = topic
         self.topic_id = topic_id
         self.index = index
@@ -77,6 +82,9 @@ class Partition:
         self.opened_at: int = log.log_end_offset
         self.on_failure = on_failure
         self._group_commit = group_commit
+        self._acks_wait = acks_wait and group_commit is not None
+        #: The end offset up to which flush.messages wants the log synced; 0 when nothing is under way.
+        self.flush_wanted = 0
         #: The end offset up to which somebody waits for the disk; 0 when nobody does.
         self._synced_wanted = 0
 
@@ -142,11 +150,24 @@ class Partition:
         if not result.duplicate:
             self.appended_bytes += len(records)
             self.appends += 1
-            if acks == ACKS_ALL and self._group_commit is not None:
-                self._synced_wanted = log.log_end_offset
-                self._group_commit.request(self)
+            if acks == ACKS_ALL and self._acks_wait:
+                self._sync()
+            elif log.config.counts_unsynced:
+                self._count_unsynced(log)
             self._advance()
         return result
+
+    def _sync(self) -> None:
+        """Have everything appended so far synced; until then the high watermark stays where it is."""
+        assert self._group_commit is not None
+        self._synced_wanted = self.log.log_end_offset
+        self._group_commit.request(self)
+
+    def _count_unsynced(self, log: Log) -> None:
+        unsynced = log.log_end_offset - max(log.recovery_point, self.flush_wanted)
+        if unsynced >= log.config.flush_messages and self._group_commit is not None:
+            self.flush_wanted = log.log_end_offset
+            self._sync()
 
     def has_open_transaction(self, producer_id: int, producer_epoch: int) -> bool:
         """Whether this very producer has written to a transaction here that has not ended."""
@@ -176,7 +197,7 @@ class Partition:
         """The disk has everything up to `point`: show it to consumers and answer producers."""
         self.log.complete_sync(point)
         if self._synced_wanted <= self.log.recovery_point:
-            self._synced_wanted = 0
+            self._synced_wanted = self.flush_wanted = 0
         self._advance()
 
     def on_disk_failure(self, problem: BaseException) -> None:

@@ -128,8 +128,9 @@ class Partitions:
             self.failed.add((topic.name, index))
             return None
         return Partition(
-            topic.name, topic.id, index, log, group_commit=broker.group_commit, on_failure=broker.on_partition_failure
-        )
+            topic.name, topic.id, index, log, group_commit=broker.group_commit, on_failure=broker.on_partition_failure,
+            acks_wait=broker.config.durability != "os",
+        )  # fmt: skip
 
     def _remove(self, topic: TopicImage) -> None:
         """Close and delete the partitions of a topic that is gone, those out of service too: its name may come again."""

@@ -52,7 +52,7 @@ def produce_short(connection: Connection, frame: Any, pos: int, version: int, co
     except KafkaError as error:
         return _refused(connection, version, partition, error)
     answer = write_produce_answer(correlation_id, destination, base_offset, time_ms, log_start)
-    if acks == 1 or last_offset < partition.high_watermark:
+    if last_offset < partition.high_watermark or (acks == 1 and last_offset >= partition.flush_wanted):
         return answer
     return _when_committed(partition, last_offset + 1, timeout_ms, answer)
 

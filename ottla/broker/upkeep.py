@@ -77,6 +77,8 @@ class Upkeep:
         """Force to disk the logs whose flush.ms is over."""
         now_ms = self._broker.clock.now_ms()
         for log in self._broker.logs.due_for_flush(now_ms):
+            if log.gone:  # deleted, or moved, while another was synced
+                continue
             try:
                 point = log.prepare_sync()
                 await asyncio.to_thread(point.run)

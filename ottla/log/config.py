@@ -7,6 +7,7 @@ a LogConfig. The defaults are Kafka's. -1 means "no limit" where Kafka says so.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from zlib import crc32
 
 from ottla.records.header import TimestampType
 
@@ -52,6 +53,8 @@ class LogConfig:
     batch_bytes_max: int = field(init=False)
     #: At what age the active segment is rolled: a compacted one early enough for max.compaction.lag.ms.
     roll_ms: int = field(init=False)
+    #: Whether flush.messages has it synced now and then.
+    counts_unsynced: bool = field(init=False)
 
     def __post_init__(self) -> None:
         ordinary = (
@@ -65,6 +68,12 @@ class LogConfig:
         object.__setattr__(self, "batch_bytes_max", min(self.max_message_bytes, self.segment_bytes))
         roll_ms = min(self.segment_ms, self.max_compaction_lag_ms) if self.compacted else self.segment_ms
         object.__setattr__(self, "roll_ms", roll_ms)
+        object.__setattr__(self, "counts_unsynced", self.flush_messages < INT64_MAX)
+
+    def jitter_of(self, segment: str) -> int:
+        """How much earlier than segment.ms this one is rolled, so that not all logs roll at once."""
+        limit = min(self.segment_jitter_ms, self.segment_ms)
+        return crc32(segment.encode()) % limit if limit > 0 else 0
 
     @property
     def compacted(self) -> bool:

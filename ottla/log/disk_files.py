@@ -28,6 +28,7 @@ from ottla.log.errors import LockedError
 #: Descriptors kept open at once. Linux gives a process 1024 by default and sockets need most of them.
 OPEN_FILES_MAX = 256
 WORKER_OPEN_FILES_MAX = 8  # a worker reads one file and writes another
+FALLOC_FL_KEEP_SIZE = 1
 
 Buffer = bytes | bytearray | memoryview
 
@@ -92,6 +93,12 @@ class DiskFile:
         os.ftruncate(fd, size)
         self.size = size
 
+    def reserve(self, size: int) -> None:
+        fd = self._fd
+        if fd < 0:
+            fd = self._owner.open_descriptor(self)
+        _keep_room(fd, size, self.path)
+
     def sync(self) -> None:
         self.pin()()
 
@@ -106,6 +113,22 @@ class DiskFile:
         if fd >= 0:
             self._owner.closed(self)
             os.close(fd)
+
+
+def _keep_room(fd: int, size: int, path: str) -> None:
+    """Linux' fallocate, which leaves the size of the file as it is: nobody ever has to tell zeros from records.
+
+    Kafka makes a sparse file of the full size, which takes no room and so never fails; what a medium refuses for want of
+    room, or because it can not, is no failure here either.
+    """
+    fallocate = getattr(ctypes.CDLL(None, use_errno=True), "fallocate", None)
+    if fallocate is None:  # not Linux
+        return
+    fallocate.argtypes = (ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64)
+    if fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, size) != 0:
+        code = ctypes.get_errno()
+        if code not in (errno.EOPNOTSUPP, errno.ENOSPC, errno.EFBIG, errno.EDQUOT):
+            raise OSError(code, os.strerror(code), path)
 
 
 class _PinnedSync:

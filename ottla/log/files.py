@@ -42,6 +42,9 @@ class File(Protocol):
 
     def truncate(self, size: int) -> None: ...
 
+    def reserve(self, size: int) -> None:
+        """Let the medium keep room for a file of this size, where it can; the file does not grow by it. `truncate` ends it."""
+
     def sync(self) -> None:
         """Return when the content is on the medium. Call it from any thread."""
 

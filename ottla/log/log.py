@@ -26,7 +26,6 @@ from bisect import bisect_right
 from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
-from zlib import crc32
 
 from ottla.log import leader_epochs, lookup, retention, truncation
 from ottla.log.checkpoints import PARTITION_METADATA_FILE
@@ -99,15 +98,12 @@ class Log:
         self.truncations = 0  # how often the end was cut; a sync point of an older count proves less
         self.deleted: list[tuple[int, list[str]]] = []  # (when, files that were renamed to .deleted)
         self.sync_position: tuple[int, Segment, int] | None = None
-        self.synced_ms = 0  # when flush.ms last had it synced
+        self.synced_ms = self.segments[-1].created_ms  # when flush.ms last had it synced; opened, at first
         self._segment_bases = [segment.base_offset for segment in loaded.segments]
         self._positions: dict[int, tuple[Segment, int]] = {}
-        self._jitter_ms = self._jitter()
-
-    def _jitter(self) -> int:
-        """How much earlier than segment.ms the active segment is rolled, so that not all logs roll at once."""
-        limit = self.config.segment_jitter_ms
-        return crc32(f"{self.name} {self.segments[-1].base_offset}".encode()) % limit if limit > 0 else 0
+        self._jitter_ms = config.jitter_of(f"{self.name} {self.segments[-1].base_offset}")
+        if config.preallocate:
+            self.segments[-1].reserve(config.segment_bytes)
 
     @classmethod
     def open(
@@ -237,12 +233,7 @@ class Log:
         if marker is not None:
             aborted = self.producer_state.record_marker(header, offset, *marker)
             if aborted is not None:
-                self._add_aborted(aborted)
-
-    def _add_aborted(self, aborted: AbortedTransaction) -> None:
-        segment = self.segments[-1]
-        known = self.aborted_of(segment)
-        segment.set_aborted([*known, aborted])
+                self.aborted_of(self.segments[-1]).append(aborted)
 
     def append_as_follower(self, records: Buffer, now_ms: int) -> AppendResult:
         """Append batches that a leader numbered and checked; offsets, epochs and times stay."""
@@ -266,7 +257,7 @@ class Log:
                 self.leader_epochs.assign(header.partition_leader_epoch, header.base_offset)
             aborted = replay_batch(self.producer_state, header, batch)
             if aborted is not None:
-                self._add_aborted(aborted)
+                self.aborted_of(self.segments[-1]).append(aborted)
             last_offset = header.last_offset
             if first_offset < 0:
                 first_offset = header.base_offset
@@ -301,11 +292,9 @@ class Log:
         waited = max_timestamp - first if first >= 0 else now_ms - segment.created_ms
         if waited > config.roll_ms - self._jitter_ms:
             return True
-        index_full = config.segment_index_bytes // 12
-        return (
-            len(segment.time_index.offsets) >= index_full
-            or len(segment.index.offsets) >= config.segment_index_bytes // 8
-        )
+        index_bytes = config.segment_index_bytes  # of the time index, room for the entry of the seal is kept
+        time_entries = len(segment.time_index.offsets)
+        return time_entries >= index_bytes // 12 - 1 or len(segment.index.offsets) >= index_bytes // 8
 
     def roll(self, now_ms: int, base_offset: int | None = None) -> Segment:
         """Seal the active segment and begin a new one at the log end."""
@@ -328,10 +317,12 @@ class Log:
             self.files, self.directory, base, 0, created_ms=now_ms, cache=self.cache,
             interval=self.config.index_interval_bytes, create=True,
         )  # fmt: skip
+        if self.config.preallocate:
+            segment.reserve(self.config.segment_bytes)
         self.segments.append(segment)
         self._segment_bases.append(base)
         self.names_unsynced = True
-        self._jitter_ms = self._jitter()
+        self._jitter_ms = self.config.jitter_of(f"{self.name} {base}")
         return segment
 
     # -- reading --------------------------------------------------------------------------------------------------
@@ -594,6 +585,7 @@ class Log:
         """Close the files; cleanly: with indexes and snapshot written, everything handed to the system (not synced)."""
         try:
             if clean and self.health.failure is None:
+                self.active.give_room_back()
                 self.active.write_sidecars()
                 if (write := self.prepare_epochs(durable=False)) is not None:
                     write()

@@ -66,6 +66,9 @@ class MemoryFile:
             data.extend(bytes(size - len(data)))
         self.size = size
 
+    def reserve(self, size: int) -> None:
+        """Memory has no places that lie apart."""
+
     def sync(self) -> None:
         self._files.sync_inode(self._inode)
 

@@ -75,8 +75,8 @@ class Segment:
 
     __slots__ = (
         "_aborted", "_index", "_index_cache", "_time_index", "base_offset", "bytes_since_index", "created_ms", "directory",
-        "file", "files", "first_timestamp", "interval", "max_timestamp", "next_offset", "offset_of_max_timestamp", "sealed",
-        "sidecars_changed", "size", "suffix", "synced_size",
+        "file", "files", "first_timestamp", "interval", "max_timestamp", "next_offset", "offset_of_max_timestamp", "reserved",
+        "sealed", "sidecars_changed", "size", "suffix", "synced_size",
     )  # fmt: skip
 
     def __init__(
@@ -98,6 +98,7 @@ class Segment:
         self.bytes_since_index = 0
         self.synced_size = 0 if create else size
         self.sealed = False
+        self.reserved = False  # the medium keeps room behind the end of the file
         self.sidecars_changed = create
         self._index: OffsetIndex | None = OffsetIndex() if create else None
         self._time_index: TimeIndex | None = TimeIndex() if create else None
@@ -326,6 +327,16 @@ class Segment:
         self.next_offset = last_offset + 1
         self.sidecars_changed = True
 
+    def reserve(self, size: int) -> None:
+        """Have the medium keep room for this many bytes (`preallocate`); what is not used is given back by the end."""
+        self.reserved = True
+        self.file.reserve(size)
+
+    def give_room_back(self) -> None:
+        if self.reserved:
+            self.reserved = False
+            self.file.truncate(self.size)
+
     def fits_offset(self, offset: int) -> bool:
         return offset - self.base_offset <= RELATIVE_OFFSET_MAX
 
@@ -355,6 +366,7 @@ class Segment:
         self.time_index.maybe_append(self.max_timestamp, self.offset_of_max_timestamp - self.base_offset)
         self.sidecars_changed = True
         self.sealed = True
+        self.give_room_back()
         self.write_sidecars()
         self._index_cache.loaded(self, 8 * len(self.index) + 12 * len(self.time_index) + 512)
 

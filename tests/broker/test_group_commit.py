@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from ottla.broker.group_commit import SYNC_THREADS, GroupCommit
+from ottla.log.errors import KafkaStorageError
 from tests.support.wires import turns
 
 
@@ -33,6 +34,8 @@ class Place:
         self.log = self
 
     def prepare_sync(self) -> Place:
+        if isinstance(self.problem, KafkaStorageError):
+            raise self.problem
         return self
 
     def run(self) -> None:
@@ -95,6 +98,19 @@ async def test_a_failure_is_told_to_the_partition_that_had_it_and_the_others_go_
     for place in (bad, good):
         commit.request(place)  # type: ignore[arg-type]
     assert (await good.told.get(), await bad.told.get()) == ("synced", "failed")
+    commit.request(good)  # type: ignore[arg-type]
+    assert await good.told.get() == "synced"
+
+
+async def test_a_log_dir_that_failed_before_the_round_ends_its_partition_and_no_other(commit: GroupCommit) -> None:
+    """Once one such partition kept every other from ever being committed again."""
+    good, dead = Place(Disk()), Place(Disk(), problem=KafkaStorageError("offline"))
+    for _ in range(2):
+        commit.request(dead)  # type: ignore[arg-type]
+        commit.request(good)  # type: ignore[arg-type]
+        assert (await good.told.get(), await dead.told.get()) == ("synced", "failed")
+    commit.request(dead)  # type: ignore[arg-type]
+    assert await dead.told.get() == "failed"
     commit.request(good)  # type: ignore[arg-type]
     assert await good.told.get() == "synced"
 

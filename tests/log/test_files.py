@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,8 @@ import pytest
 from ottla.log import disk_files
 from ottla.log.errors import LockedError
 from ottla.log.files import DiskFiles, FaultyFiles, Files, MemoryFiles, parent_of
+from ottla.log.log import Log
+from tests.log.support import NOW, fill, open_log, reopen, values
 
 Make = Callable[[], tuple[Files, str]]
 
@@ -129,6 +132,43 @@ def test_a_pinned_sync_outlives_its_file(tmp_path: Path) -> None:
     file = files.open(str(tmp_path / "b"))
     file.pin()  # never run: its descriptor goes with it
     file.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="fallocate is Linux'")
+def test_room_is_kept_for_a_segment_until_it_is_sealed_or_closed(tmp_path: Path) -> None:
+    """preallocate: blocks behind the end of the file, whose size stays that of its records."""
+
+    def room(log: Log, number: int) -> tuple[int, int]:
+        found = Path(log.segments[number].file.path).stat()
+        return found.st_size, found.st_blocks * 512
+
+    log = open_log(DiskFiles(), str(tmp_path / "t-0"), preallocate=True, segment_bytes=1 << 20)
+    if room(log, 0)[1] == 0:
+        pytest.skip("this file system keeps no room")
+    assert room(log, 0) == (0, 1 << 20)
+    fill(log, 5)
+    log.roll(NOW)
+    size, blocks = room(log, 0)
+    assert size == log.segments[0].size
+    assert blocks < 64 << 10
+    assert room(log, 1) == (0, 1 << 20)
+    log.config = replace(log.config, preallocate=False)
+    fill(log, 1)
+    log.close()
+    assert room(log, 1)[1] < 64 << 10
+    opened = reopen(log, clean=True)
+    opened.roll(NOW)
+    assert room(opened, 2) == (0, 0), "a change counts from the next segment on"
+    assert len(values(opened)) == 6
+
+
+def test_a_medium_without_room_to_keep_is_no_failure(tmp_path: Path) -> None:
+    log = open_log(DiskFiles(), str(tmp_path / "t-0"), preallocate=True, segment_bytes=(1 << 31) - 1)
+    file = log.active.file
+    file.reserve(1 << 60)
+    fill(log, 5)
+    assert len(values(log)) == 5
+    log.close()
 
 
 def test_partial_writes_are_completed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -218,6 +222,19 @@ def test_a_topic_with_a_codec_stores_in_it(kind: str) -> None:
     assert values(log) == [b"a" * 500, b"b" * 500, b"c" * 500]
 
 
+@pytest.mark.parametrize(("kind", "low", "high"), [("gzip", 1, 9), ("lz4", 1, 12), ("zstd", -50, 19)])
+def test_the_level_of_a_topic_s_codec_counts_and_may_change(kind: str, low: int, high: int) -> None:
+    text = Path(__file__).read_bytes()
+    options: dict[str, Any] = {"compression_type": kind, f"compression_{kind}_level": low}
+    log = open_log(**options)
+    log.append_as_leader(batch(text), 0, NOW)
+    log.config = replace(log.config, **dict[str, Any]({f"compression_{kind}_level": high}))
+    log.append_as_leader(batch(text), 0, NOW)
+    sizes = [header.size for _, header in iter_headers(log.read(0, 1 << 20))]
+    assert sizes[1] < sizes[0]
+    assert values(log) == [text, text]
+
+
 def test_a_producers_codec_is_kept_by_default() -> None:
     log = open_log()
     records = batch(b"a" * 500, compression=Compression.ZSTD)
@@ -269,10 +286,39 @@ def test_jitter_rolls_earlier_and_the_same_each_time() -> None:
     assert all(0 <= jitter < 900 for jitter in jitters)
 
 
+def test_jitter_takes_no_more_than_the_age_itself() -> None:
+    for number in range(20):
+        log = open_log(segment_ms=1000, segment_jitter_ms=1 << 40, folder=f"/data/t-{number}")
+        assert 0 <= log._jitter_ms < 1000
+        log.append_as_leader(batch("a"), 0, NOW)
+        log.append_as_leader(batch("b"), 0, NOW)
+        assert len(log.segments) == 1
+        log.append_as_leader(batch("c", timestamp=NOW + 1000 - log._jitter_ms), 0, NOW)
+        assert len(log.segments) == 1
+        log.append_as_leader(batch("d", timestamp=NOW + 1001 - log._jitter_ms), 0, NOW)
+        assert [segment.base_offset for segment in log.segments] == [0, 3]
+
+
 def test_a_segment_is_rolled_when_an_index_is_full() -> None:
-    log = open_log(index_interval_bytes=0, segment_index_bytes=24)
+    """As in Kafka the time index keeps its last place for the entry that the roll itself makes."""
+    log = open_log(index_interval_bytes=0, segment_index_bytes=36)
     fill(log, 4)
     assert [segment.base_offset for segment in log.segments] == [0, 3]
+    assert [len(segment.time_index) for segment in log.segments] == [2, 0]
+    same_time = open_log(index_interval_bytes=0, segment_index_bytes=36)
+    for _ in range(7):
+        same_time.append_as_leader(batch("a"), 0, NOW)
+    assert [segment.base_offset for segment in same_time.segments] == [0, 5]
+    assert len(same_time.segments[0].index) == 36 // 8
+
+
+def test_a_lower_index_size_and_interval_count_from_the_next_append_on() -> None:
+    log = open_log()
+    fill(log, 3)
+    assert len(log.active.index) == 0
+    log.config = replace(log.config, index_interval_bytes=0, segment_index_bytes=36)
+    fill(log, 3, start=3)
+    assert [segment.base_offset for segment in log.segments] == [0, 5]
 
 
 def test_a_segment_is_rolled_before_offsets_leave_the_range_of_its_index() -> None:

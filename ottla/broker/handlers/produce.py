@@ -111,7 +111,10 @@ class _Producing:
         item.base_offset = result.first_offset
         item.log_append_time_ms = result.log_append_time_ms
         item.log_start_offset = result.log_start_offset
-        if acks == ACKS_ALL and result.last_offset >= partition.high_watermark:
+        last_offset = result.last_offset
+        if last_offset >= partition.high_watermark and (
+            acks == ACKS_ALL or (acks == 1 and last_offset < partition.flush_wanted)
+        ):
             if self._pending is None:
                 self._pending = PendingAppends(self.response)
             self._pending.add(partition, result.last_offset + 1, item)

@@ -11,7 +11,6 @@ _NO_QUORUM = "the metadata log is not Kafka's quorum"
 _NO_POOLS = "one event loop does this work"
 _NO_JVM = "Java classes cannot be loaded"
 _NO_REPL = "brokers do not replicate so far"
-_DURABILITY = "ottla.durability says when a write is on disk"
 _UNUSED = "nothing here depends on it so far"
 
 LOG = [
@@ -86,7 +85,7 @@ LOG = [
     define("log.index.interval.bytes", INT, 4096, at_least(0), MEDIUM,
         "After how many bytes an index entry is added, of topics that do not set their own.", update=CLUSTER_WIDE),
     define("log.flush.interval.messages", LONG, LONG_MAX, at_least(1), HIGH,
-        "After how many records a log is forced to disk, of topics that do not set their own.", update=CLUSTER_WIDE, no_effect=_DURABILITY),
+        "After how many records a log is forced to disk, of topics that do not set their own.", update=CLUSTER_WIDE),
     define("log.segment.delete.delay.ms", LONG, 60000, at_least(0), HIGH,
         "How long files of deleted segments stay on disk, of topics that do not set their own.", update=CLUSTER_WIDE),
     define("log.flush.scheduler.interval.ms", LONG, LONG_MAX, None, HIGH,
@@ -98,7 +97,7 @@ LOG = [
     define("log.flush.start.offset.checkpoint.interval.ms", INT, 60000, at_least(0), HIGH,
         "How often the first offsets of logs are written down.", no_effect=_UNUSED),
     define("log.preallocate", BOOLEAN, False, None, MEDIUM,
-        "Whether new segment files get their full size at once, of topics that do not say.", update=CLUSTER_WIDE, no_effect=_UNUSED),
+        "Whether room for a whole segment is kept when its file is made, of topics that do not say.", update=CLUSTER_WIDE),
     define("num.recovery.threads.per.data.dir", INT, 2, at_least(1), HIGH,
         "Threads per folder that recover logs at start and flush them at the end.", update=CLUSTER_WIDE, no_effect=_NO_POOLS),
     define("auto.create.topics.enable", BOOLEAN, True, None, HIGH,

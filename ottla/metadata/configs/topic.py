@@ -9,8 +9,6 @@ from .values import BOOLEAN, DOUBLE, INT, LIST, LONG, LONG_MAX, STRING
 
 _NO_TIERS = "there is no tiered storage"
 _NO_REPLICATION = "brokers do not replicate so far"
-_DURABILITY = "ottla.durability says when a write is on disk"
-_NO_PREALLOCATION = "file systems of today place growing files well"
 
 #: The names and levels of codecs stand here once for the topic and the broker config.
 COMPRESSION_TYPES = ("uncompressed", "zstd", "lz4", "snappy", "gzip", "producer")
@@ -25,7 +23,7 @@ TOPIC = table([
     define("segment.index.bytes", INT, 10485760, at_least(4), MEDIUM,
         "An index file that would grow beyond this size closes its segment.", synonyms=("log.index.size.max.bytes",)),
     define("flush.messages", LONG, LONG_MAX, at_least(1), MEDIUM,
-        "After this many records the log is forced to disk.", synonyms=("log.flush.interval.messages",), no_effect=_DURABILITY),
+        "After this many records the log is forced to disk; the append that makes them so many is answered after that.", synonyms=("log.flush.interval.messages",)),
     define("flush.ms", LONG, LONG_MAX, at_least(0), MEDIUM,
         "A record lies at most this long in the page cache before the log is forced to disk; looked at each log.flush.scheduler.interval.ms.", synonyms=("log.flush.interval.ms", "log.flush.scheduler.interval.ms")),
     define("retention.bytes", LONG, -1, None, MEDIUM,
@@ -61,7 +59,7 @@ TOPIC = table([
     define("compression.zstd.level", INT, 3, between(-131072, 22), MEDIUM,
         "The zstd level where the broker compresses itself.", synonyms=("compression.zstd.level",)),
     define("preallocate", BOOLEAN, False, None, MEDIUM,
-        "Whether a new segment file is given its full size at once.", synonyms=("log.preallocate",), no_effect=_NO_PREALLOCATION),
+        "Whether the file system keeps room for a whole segment.bytes when a new segment file is made (Linux).", synonyms=("log.preallocate",)),
     define("message.timestamp.type", STRING, "CreateTime", one_of("CreateTime", "LogAppendTime"), MEDIUM,
         "Whether records keep the producer's timestamp or get the time of their append.", synonyms=("log.message.timestamp.type",)),
     define("message.timestamp.before.max.ms", LONG, LONG_MAX, at_least(0), MEDIUM,
