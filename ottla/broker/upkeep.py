@@ -60,7 +60,10 @@ class Upkeep:
             try:
                 await asyncio.wait_for(self._stopping.wait(), min(delay_ms / 1000, WAIT_MAX_S))
             except TimeoutError:
-                await work()
+                try:
+                    await work()
+                except KafkaStorageError as problem:  # its log directory is dead by now; the others go on
+                    logger.error("%s", problem)
                 delay_ms = config.integer(key)
             else:
                 return

@@ -216,17 +216,25 @@ class LogManager:
 
     def shutdown(self, clean: bool = True, broker_epoch: int = -1) -> None:
         """Close everything. `clean=False` is what a crash leaves: no marker, nothing flushed."""
+        failures = []
         for log in self._logs.values():
-            log.close(clean and log.health.failure is None)
+            try:
+                log.close(clean and log.health.failure is None)
+            except KafkaStorageError as problem:
+                failures.append(problem)
         for directory in self.directories:
             if clean and directory.locked and directory.health.failure is None:
                 try:
                     self._sync_all(directory)
                     directory.write_clean_marker(broker_epoch)
+                except KafkaStorageError as problem:
+                    failures.append(problem)
                 except OSError as error:
-                    raise directory.health.fail(error) from error
+                    failures.append(directory.health.fail(error))
             directory.unlock()
         self._logs.clear()
+        if failures:  # the other directories are closed all the same
+            raise failures[0]
 
     # -- logs -----------------------------------------------------------------------------------------------------
 
@@ -352,8 +360,10 @@ class LogManager:
     def retention_steps(self, now_ms: int) -> Generator[Callable[[], None] | None, None, int]:
         """One pass over all logs: expired segments, files whose delay is over, deleted partitions' folders.
 
-        Yields what waits for the disk, to be called in a worker thread, or None where others may have their turn.
+        Yields what waits for the disk, to be called in a worker thread, or None where others may have their turn. A log
+        directory that fails on the way keeps no other from its turn; KafkaStorageError tells of it in the end.
         """
+        failures: list[KafkaStorageError] = []
         shrinking = []
         doomed: list[tuple[Log, list[str]]] = []
         for number, log in enumerate(list(self._logs.values())):
@@ -363,18 +373,34 @@ class LogManager:
                 if paths := retention.take_purgeable(log, now_ms):
                     doomed.append((log, paths))
                 mark = log.log_end_offset if self.high_watermark_of is None else self.high_watermark_of(log)
-                if log.plan_retention(now_ms, mark):
-                    shrinking.append(log)
-        if shrinking:
-            yield self.prepare_log_starts()
+                try:
+                    if log.plan_retention(now_ms, mark):
+                        shrinking.append(log)
+                except KafkaStorageError as problem:
+                    failures.append(problem)
+        try:
+            if shrinking:
+                yield self.prepare_log_starts()
+        except KafkaStorageError as problem:
+            failures.append(problem)
         due = [path for when, path in self._doomed if when <= now_ms]
         self._doomed = [(when, path) for when, path in self._doomed if when > now_ms]
         if due or doomed:
-            yield partial(self._remove, doomed, due)
-        live = [log for log in shrinking if log.health.failure is None and not log.gone]
-        return sum([log.delete_below_log_start(now_ms) for log in live])
+            yield partial(self._remove, doomed, due, failures)
+        deleted = 0
+        for log in shrinking:
+            if log.health.failure is None and not log.gone:
+                try:
+                    deleted += log.delete_below_log_start(now_ms)
+                except KafkaStorageError as problem:
+                    failures.append(problem)
+        if failures:
+            raise failures[0]
+        return deleted
 
-    def _remove(self, doomed: list[tuple[Log, list[str]]], folders: list[str]) -> None:
+    def _remove(
+        self, doomed: list[tuple[Log, list[str]]], folders: list[str], failures: list[KafkaStorageError]
+    ) -> None:
         """Worker: large files and folders take their time."""
         for log, paths in doomed:
             try:
@@ -382,9 +408,14 @@ class LogManager:
                     self.files.remove(path)
             except OSError as error:
                 if not log.gone:
-                    raise log.health.fail(error) from error
+                    failures.append(log.health.fail(error))
         for path in folders:
-            self.files.remove_tree(path)
+            directory = next(found for found in self.directories if path.startswith(f"{found.path}/"))
+            try:
+                if directory.health.failure is None:
+                    self.files.remove_tree(path)
+            except OSError as error:
+                failures.append(directory.health.fail(error))
 
     def checkpoint_log_starts(self) -> None:
         """Write the log starts; before files are deleted, and before DeleteRecords is answered."""
@@ -507,9 +538,15 @@ class LogManager:
 
 
 def _run_writes(writes: list[tuple[LogDirectory, list[Callable[[], None]]]]) -> None:
+    """Each directory's writes in their order; one that fails keeps no other from being written."""
+    failures = []
     for directory, steps in writes:
         try:
             for step in steps:
                 step()
         except OSError as error:
-            raise directory.health.fail(error) from error
+            failures.append(directory.health.fail(error))
+        except KafkaStorageError as problem:
+            failures.append(problem)
+    if failures:
+        raise failures[0]

@@ -112,12 +112,11 @@ class ShardHost(Generic[ShardT]):
     # ── loading and leaving ─────────────────────────────────────────────────────────────────────────────────────
 
     async def load(self) -> None:
-        """Replay the log, a piece per turn of the loop."""
+        """Replay the log, a piece per turn of the loop. In between, the partition may move to another log dir."""
         started = self._loop.time()
-        log_ = self.partition.log
         piece_bytes = min(self._config.load_piece_bytes, LOAD_PIECE_BYTES_MAX)
-        loader = Loader(self.shard, log_.log_start_offset, compacted=self._config.compacted)
-        while loader.next_offset < log_.log_end_offset and not self._closed:
+        loader = Loader(self.shard, self.partition.log.log_start_offset, compacted=self._config.compacted)
+        while loader.next_offset < (log_ := self.partition.log).log_end_offset and not self._closed:
             offset = loader.next_offset
             loader.feed(log_.read(offset, piece_bytes, log_.log_end_offset), self._broker.clock.now_ms())
             if loader.next_offset == offset:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+
+from ...log.errors import KafkaStorageError
 from ...protocol.apis.delete_records import (
     DeleteRecordsPartition,
     DeleteRecordsPartitionResult,
@@ -17,7 +20,7 @@ INVALID_LOW_WATERMARK = -1
 
 
 @handler(DeleteRecordsRequest)
-def delete_records(context: Context, request: DeleteRecordsRequest) -> DeleteRecordsResponse:
+async def delete_records(context: Context, request: DeleteRecordsRequest) -> DeleteRecordsResponse:
     """Delete records; each partition has its own result. A partition named twice: the last counts, as in Kafka."""
     topics: dict[str, dict[int, DeleteRecordsPartition]] = {}
     for topic in request.topics:
@@ -27,8 +30,21 @@ def delete_records(context: Context, request: DeleteRecordsRequest) -> DeleteRec
         for name, items in topics.items()
         if items
     ]
-    context.broker.logs.checkpoint_log_starts()  # what was deleted stays deleted, whatever happens after the answer
+    # What was deleted stays deleted, whatever happens after the answer.
+    try:
+        await asyncio.to_thread(context.broker.logs.prepare_log_starts())
+    except KafkaStorageError:
+        _tell_failures(context, results)
     return DeleteRecordsResponse(throttle_time_ms=0, topics=results)
+
+
+def _tell_failures(context: Context, results: list[DeleteRecordsTopicResult]) -> None:
+    """The log dir of some of them failed while the log starts were written."""
+    logs = context.broker.logs
+    for topic in results:
+        for result in topic.partitions:
+            if not result.error_code and logs.directory_of(topic.name, result.partition_index).health.failure:
+                result.error_code, result.low_watermark = ErrorCode.KAFKA_STORAGE_ERROR, INVALID_LOW_WATERMARK
 
 
 def _delete(context: Context, topic: str, asked: DeleteRecordsPartition) -> DeleteRecordsPartitionResult:
