@@ -22,7 +22,7 @@ def offset_for_timestamp(log: Log, timestamp_ms: int, max_offset: int) -> tuple[
                 return None
             segment.load_timestamps()
             if segment.max_timestamp >= timestamp_ms and segment.next_offset > log.log_start_offset:
-                found = _search_segment(log, segment, timestamp_ms, max_offset)
+                found = _search_segment(segment, timestamp_ms, log.log_start_offset, max_offset)
                 if found is not None:
                     return found
     except OSError as error:
@@ -30,15 +30,17 @@ def offset_for_timestamp(log: Log, timestamp_ms: int, max_offset: int) -> tuple[
     return None
 
 
-def _search_segment(log: Log, segment: Segment, timestamp_ms: int, max_offset: int) -> tuple[int, int, int] | None:
-    start_offset = max(log.log_start_offset, segment.base_offset + segment.time_index.offset_before(timestamp_ms))
+def _search_segment(
+    segment: Segment, timestamp_ms: int, min_offset: int, max_offset: int
+) -> tuple[int, int, int] | None:
+    start_offset = max(min_offset, segment.base_offset + segment.time_index.offset_before(timestamp_ms))
     position = segment.locate(start_offset)[0]
     for at, header in segment.walk(position):
         if header.base_offset >= max_offset:
             return None
         if header.max_timestamp >= timestamp_ms:
             for record in read_records(segment.file.pread(header.size, at)):
-                if record.timestamp >= timestamp_ms and record.offset >= log.log_start_offset:
+                if record.timestamp >= timestamp_ms and record.offset >= min_offset:
                     if record.offset >= max_offset:
                         return None
                     return record.timestamp, record.offset, header.partition_leader_epoch
@@ -46,7 +48,10 @@ def _search_segment(log: Log, segment: Segment, timestamp_ms: int, max_offset: i
 
 
 def max_timestamp_offset(log: Log, max_offset: int) -> tuple[int, int, int] | None:
-    """The first record with the greatest timestamp of the log."""
+    """The first record with the greatest timestamp of the log: of all that its segments hold.
+
+    As with Kafka a record that DeleteRecords hid counts until its segment is deleted.
+    """
     log.health.check()
     try:
         best: Segment | None = None
@@ -54,9 +59,11 @@ def max_timestamp_offset(log: Log, max_offset: int) -> tuple[int, int, int] | No
             segment.load_timestamps()
             if segment.max_timestamp >= 0 and (best is None or segment.max_timestamp > best.max_timestamp):
                 best = segment
+        if best is None:
+            return None
+        return _search_segment(best, best.max_timestamp, best.base_offset, max_offset)
     except OSError as error:
         raise log.health.fail(error) from error
-    return None if best is None else offset_for_timestamp(log, best.max_timestamp, max_offset)
 
 
 def aborted_transactions(log: Log, start_offset: int, end_offset: int) -> list[tuple[int, int]]:

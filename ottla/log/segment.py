@@ -311,6 +311,8 @@ class Segment:
     def append(self, data: Buffer, last_offset: int, max_timestamp: int, offset_of_max: int, interval: int) -> None:
         """Write one batch (or several whose last offset this is) and account for it."""
         size = self.size
+        if self.max_timestamp == -2:  # the first append after a clean start: what lies here may be newer
+            self.load_timestamps()
         self.file.append(data)
         if max_timestamp > self.max_timestamp:
             self.max_timestamp = max_timestamp

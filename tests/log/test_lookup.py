@@ -43,3 +43,29 @@ def test_the_record_with_the_greatest_time_is_the_first_of_those() -> None:
     assert log.max_timestamp_offset() == (NOW + 9, 1, 0)
     assert open_log().max_timestamp_offset() is None
     assert log.offset_for_timestamp(NOW + 10) is None
+
+
+def test_the_greatest_time_counts_until_its_segment_goes() -> None:
+    """Kafka's answer, too: DeleteRecords hides a record, and ListOffsets of the greatest timestamp still names it."""
+    log = open_log()
+    for timestamp in (NOW + 9, NOW, NOW + 5):
+        log.append_as_leader(batch(b"x", timestamp=timestamp), 0, NOW)
+    log.delete_records_before(1)
+    assert log.max_timestamp_offset() == (NOW + 9, 0, 0)
+    assert log.max_timestamp_offset(0) is None, "not yet visible"
+    assert log.offset_for_timestamp(NOW + 6) is None
+
+
+def test_older_records_after_a_clean_start_do_not_hide_the_newest() -> None:
+    """The greatest time of the active segment is not known when a clean start opens it; an append must not guess it."""
+    log = open_log(segment_bytes=300)
+    for timestamp in (NOW + 90, NOW + 10):
+        log.append_as_leader(batch(b"x", timestamp=timestamp), 0, NOW)
+    log.close()
+    log = reopen(log, clean=True)
+    log.append_as_leader(batch(b"y", timestamp=NOW + 20), 0, NOW)
+    assert log.max_timestamp_offset() == (NOW + 90, 0, 0)
+    assert log.offset_for_timestamp(NOW + 50) == (NOW + 90, 0, 0)
+    log.roll(NOW)
+    assert log.segments[0].max_timestamp == NOW + 90, "retention goes by it"
+    assert log.offset_for_timestamp(NOW + 50) == (NOW + 90, 0, 0)
