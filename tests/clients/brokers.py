@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tests.support.kafka_jvm import KafkaJvm, answers, free_port
 
-READY_S = 20.0
+READY_S = 60.0  # a busy two-core machine
 STOP_S = 15.0
 #: With modules compiled once, as an installed Ottla has them: compiling 380 of them is half of what a start costs.
 _ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}

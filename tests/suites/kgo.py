@@ -5,7 +5,8 @@ are produced, three chained groups read, change and produce them again while mem
 once at the end; with classic groups, KIP-848, share groups and transactions.
 
 Four rows: one run (the card's numbers), ten in a row, with connections that die after 0.5 to 1.5 s (KGO_TEST_CHAOS), and with
-a broker that is killed every 20 s. Connections die in the last one too, which is what KGO_TEST_CHAOS tells the tests.
+a broker that is killed every 20 s. Connections die in the last one too, which is what KGO_TEST_CHAOS tells the tests; while the
+broker is down they wait for it (front.py).
 """
 
 from __future__ import annotations
@@ -139,5 +140,5 @@ SUITES = (
     Suite("kgo", _TITLE, f"all its tests, {RECORDS:,} records through each chain", once, prepare),
     Suite("kgo-10", _TITLE, f"{RUNS} runs in a row on one broker; passed means {RUNS} times", repeated, prepare),
     Suite("kgo-chaos", _TITLE, "`KGO_TEST_CHAOS=1`: each connection dies after 0.5 to 1.5 s", chaos, prepare),
-    Suite("kgo-kill", _TITLE, "the broker is killed (-9) and started again every 20 s", killed, prepare),
+    Suite("kgo-kill", _TITLE, "the broker is killed (-9) and started again every 20 s", killed, prepare, fronted=True),
 )

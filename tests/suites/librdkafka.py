@@ -12,7 +12,8 @@ the machine is. The second verdict counts, for both brokers alike.
 topics with them.
 
 Rows: as it comes; with every producer idempotent (`-P`); with the consumer protocol of KIP-848; and the four tests that want
-a broker which does not create topics by itself (scenario `noautocreate`).
+a broker which does not create topics by itself (scenario `noautocreate`). The two modes leave out the share consumers' tests and those
+of librdkafka's mock broker, on which they have no bearing and which take half of the time.
 """
 
 from __future__ import annotations
@@ -134,8 +135,18 @@ def outcomes(number: str, code: int | None, output: str) -> list[Outcome]:
     return found
 
 
+def concerned(source: str, wanted: Sequence[str]) -> list[str]:
+    """Those without the tests of share consumers and of the mock broker."""
+    of_brokers = set(re.findall(r"_TEST\((\d{4})_(?!share_consumer|\w+_(?:mock|local)\b)", source))
+    return [number for number in wanted if number in of_brokers]
+
+
 def runner(
-    arguments: Sequence[str] = (), scenario: str = "default", env: Mapping[str, str] | None = None
+    arguments: Sequence[str] = (),
+    scenario: str = "default",
+    env: Mapping[str, str] | None = None,
+    *,
+    mode: bool = False,
 ) -> Callable[[Trial], list[Outcome]]:
     """A suite's `run`: the runner with these arguments."""
 
@@ -146,7 +157,10 @@ def runner(
             f"bootstrap.servers={trial.bootstrap}\nbroker.address.family=v4\n"
             "test.timeout.multiplier=3\ntest.topic.random=true\n"
         )
-        wanted = trial.only.split(",") if trial.only else numbers((tests / "test.c").read_text(), scenario)
+        source = (tests / "test.c").read_text()
+        wanted = trial.only.split(",") if trial.only else numbers(source, scenario)
+        if mode:
+            wanted = concerned(source, wanted)
         if not trial.full and not trial.only:
             wanted = [n for n in wanted if n in SHORT]
         environment = {
@@ -184,12 +198,12 @@ _TITLE = f"librdkafka {VERSION}, `tests/`"
 SUITES = (
     Suite("librdkafka", _TITLE, "all tests that need a broker", runner(), prepare, _SETTINGS),
     Suite(
-        "librdkafka-idempotent", _TITLE, "the same with every producer idempotent (`-P`)",
-        runner(["-P"]), prepare, _SETTINGS,
+        "librdkafka-idempotent", _TITLE, "the same with every producer idempotent (`-P`); without share consumers and mocks",
+        runner(["-P"], mode=True), prepare, _SETTINGS,
     ),
     Suite(
-        "librdkafka-consumer", _TITLE, "the same with `group.protocol=consumer` (KIP-848)",
-        runner(env={"TEST_CONSUMER_GROUP_PROTOCOL": "consumer"}), prepare, _SETTINGS,
+        "librdkafka-consumer", _TITLE, "the same with `group.protocol=consumer` (KIP-848); without share consumers and mocks",
+        runner(env={"TEST_CONSUMER_GROUP_PROTOCOL": "consumer"}, mode=True), prepare, _SETTINGS,
     ),
     Suite(
         "librdkafka-noautocreate", _TITLE, "those that want a broker which creates no topics by itself",

@@ -19,13 +19,15 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 from tests.clients.brokers import OttlaProcess
-from tests.support.kafka_jvm import KafkaJvm
+from tests.support.kafka_jvm import KafkaJvm, free_port
+
+from .front import Front
 
 Verdict = Literal["pass", "fail", "skip"]
 Form = Literal["short", "full"]
@@ -58,11 +60,13 @@ class Trial:
     #: Only these tests, as the suite writes them; empty means those of the form.
     only: str = ""
     kills: int = 0
+    #: The address the suite is given, where it is not the broker's own.
+    front: Front | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
     def bootstrap(self) -> str:
-        return self.broker.bootstrap
+        return self.broker.bootstrap if self.front is None else self.front.bootstrap
 
     @property
     def full(self) -> bool:
@@ -117,18 +121,27 @@ class Suite:
     prepare: Callable[[], object] = lambda: None
     #: Broker settings, the same names for both brokers.
     settings: Mapping[str, str] = field(default_factory=dict)
+    #: Clients wait, and are not refused, while the broker is down (front.py).
+    fronted: bool = False
 
 
 @contextmanager
 def trial(suite: Suite, broker: Brokers, folder: Path, form: Form, only: str = "") -> Iterator[Trial]:
     """A fresh broker for one run; stopped afterwards, and killed if it does not stop."""
     settings = {"group.initial.rebalance.delay.ms": "0", **suite.settings}
-    started: OttlaProcess | KafkaJvm = (
-        OttlaProcess(folder / "broker", 0, settings) if broker == "ottla" else KafkaJvm(folder / "broker", 0, settings)
-    )
-    folder.mkdir(parents=True, exist_ok=True)
-    with started:
-        yield Trial(started, folder, form, only)
+    port = free_port()
+    with ExitStack() as stack:
+        front = stack.enter_context(Front(port)) if suite.fronted else None
+        if front is not None:
+            settings["advertised.listeners"] = f"PLAINTEXT://{front.bootstrap}"
+        folder.mkdir(parents=True, exist_ok=True)
+        started: OttlaProcess | KafkaJvm = (
+            OttlaProcess(folder / "broker", port, settings)
+            if broker == "ottla"
+            else KafkaJvm(folder / "broker", port, settings)
+        )
+        stack.enter_context(started)
+        yield Trial(started, folder, form, only, front=front)
 
 
 def call(

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+import socket
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
+from tests.support.kafka_jvm import free_port
 from tests.support.requires import missing
 
 from . import connect, kgo, librdkafka, readers, streams
 from .__main__ import execute
 from .client import Entry
 from .exceptions import EXCEPTIONS
+from .front import Front
 from .report import PAGE, page
 from .results import Result
 from .suite import Outcome, Unavailable
@@ -95,6 +99,8 @@ def test_librdkafkas_table_of_tests_is_read() -> None:
     )
     assert librdkafka.numbers(source, "default") == ["0001", "0003"]
     assert librdkafka.numbers(source, "noautocreate") == ["0004"]
+    left_out = "_TEST(0005_share_consumer_x, 0),\n_TEST(0006_y_mock, 0),\n_TEST(0007_z, 0),\n_TEST(0007_z_mock, 0),\n"
+    assert librdkafka.concerned(left_out, ["0005", "0006", "0007"]) == ["0007"]
 
 
 def test_a_lost_and_a_doubled_word_are_noticed() -> None:
@@ -123,3 +129,17 @@ def test_a_record_settled_twice_is_noticed() -> None:
     assert readers.problems(Counter({("0", "0"): 1, ("0", "1"): 1}), got, 2) == ""
     assert "settled twice, first 0@1" in readers.problems(Counter({("0", "0"): 1, ("0", "1"): 2}), got, 2)
     assert readers.problems(Counter({("0", "0"): 1}), got[:1], 2) == "1 values seen of 2"
+
+
+def test_who_comes_to_the_front_while_the_broker_is_down_waits_for_it() -> None:
+    port = free_port()
+    with Front(port) as front, socket.create_connection(("127.0.0.1", front.port), 10) as client:
+        client.sendall(b"hello")
+        with socket.create_server(("127.0.0.1", port)) as broker:
+            served, _ = broker.accept()
+            with served:
+                assert served.recv(10) == b"hello"
+                served.sendall(b"here")
+                assert client.recv(10) == b"here"
+        with contextlib.suppress(ConnectionResetError):
+            assert client.recv(10) == b""
