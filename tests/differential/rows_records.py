@@ -184,6 +184,19 @@ FETCHES = [
         "closed session goes on", "fetched", topics=[], session_id=learned("session_id:fetch: new session/{v}"), session_epoch=2,
         versions="7+",
     ),
+    fetch(
+        "session whose full request forgets", "fetched", session_id=0, session_epoch=0, versions="7+",
+        forgotten=[{"topic": "fetched", "topic_id": learned("topic:fetched"), "partitions": [0]}],
+    ),
+    fetch(
+        "partition twice", "fetched", ordered=True,
+        topics=[
+            {
+                "topic": "fetched", "topic_id": learned("topic:fetched"),
+                "partitions": [{"partition": 0, "fetch_offset": offset, "partition_max_bytes": 80} for offset in (0, 3)],
+            }
+        ],
+    ),
     fetch("as a follower that is none", "fetched", 0, replica_id=9, versions="4-14", settled=False),
 ]  # fmt: skip
 
@@ -322,6 +335,7 @@ DELETE_ROWS = [
     fetch("below the start", "cut0", 0),
     fetch("from the new start", "cut0", 2),
     offsets("earliest after deletion", "cut0", -2),
+    offsets("max timestamp after deletion", "cut0", -3),
     delete_records("fewer", "cut{v}", 1),
     delete_records("same", "cut{v}", 2),
     delete_records("beyond the end", "cut{v}", 99),
