@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from ..log.errors import KafkaStorageError
 from ..log.move import Move, MoveAborted
+from ..protocol.errors import KafkaError
 from .steps import Step, run_steps
 
 if TYPE_CHECKING:
@@ -49,6 +50,14 @@ class LogMoves:
         task.add_done_callback(self._broker.on_task_end)
         task.add_done_callback(self._tasks.discard)
         self._tasks.add(task)
+
+    def resume(self) -> None:
+        """Begin the moves anew that the last stop interrupted, as Kafka goes on with them."""
+        for log, target in self._broker.logs.take_interrupted_moves():
+            try:
+                self.start(self._broker.partitions.get(log.topic, log.partition), target)
+            except KafkaError as problem:
+                logger.warning("%s does not move to %s any more: %s", log.name, target.path, problem)
 
     async def stop(self) -> None:
         self._stopping = True

@@ -40,6 +40,7 @@ class Upkeep:
         self._every("log.flush.offset.checkpoint.interval.ms", "checkpoint", self.checkpoint)
         self._every("log.flush.scheduler.interval.ms", "log flush", self.flush)
         self.cleaner.start()
+        self.moves.resume()
 
     async def stop(self) -> None:
         """Let what is under way end, and begin nothing more."""

@@ -76,6 +76,7 @@ class LogManager:
         self._topic_ids: dict[tuple[str, int], bytes | None] = {}
         self._preferred: dict[tuple[str, int], LogDirectory] = {}
         self._foreign = False
+        self._interrupted: list[tuple[LogDirectory, str]] = []  # -future folders that the start found
 
     # -- start and stop -------------------------------------------------------------------------------------------
 
@@ -120,8 +121,10 @@ class LogManager:
         self, directory: LogDirectory, name: str, now_ms: int, config_for: ConfigFor, report: LoadReport
     ) -> None:
         path = f"{directory.path}/{name}"
-        if name.endswith((DELETE_SUFFIX, FUTURE_SUFFIX)):  # a move that a stop interrupted begins anew when asked for
+        if name.endswith((DELETE_SUFFIX, FUTURE_SUFFIX)):
             self._doomed.append((now_ms, path))
+            if name.endswith(FUTURE_SUFFIX):
+                self._interrupted.append((directory, name))
             return
         key = parse_folder_name(name)
         if key is None or key[0] == CLUSTER_METADATA or name.endswith(STRAY_SUFFIX):
@@ -173,6 +176,20 @@ class LogManager:
         """If the partition comes to this broker, let it lie there."""
         if (topic, partition) not in self._logs and len(self._preferred) < PREFERRED_MAX:
             self._preferred[topic, partition] = directory
+
+    def take_interrupted_moves(self) -> list[tuple[Log, LogDirectory]]:
+        """The moves that the last stop or crash interrupted: which log was on its way to where."""
+        found = []
+        interrupted, self._interrupted = self._interrupted, []
+        for directory, name in interrupted:
+            key = parse_folder_name(name.rpartition(".")[0])
+            log = None if key is None else self._logs.get(key)
+            if key is None or log is None or self._directory_of[key] is directory:
+                continue
+            topic_id = directory.read_topic_id(name, was_synced=False)
+            if topic_id is not None and topic_id == self._topic_ids.get(key):  # and no other topic of this name
+                found.append((log, directory))
+        return found
 
     def start_move(self, log: Log, target: LogDirectory, stopped: Callable[[], bool]) -> Move:
         """Make the folder of a log that moves to another directory."""

@@ -17,10 +17,14 @@ import errno
 import os
 import random
 from collections.abc import Callable
+from typing import Any
 
 from ottla.log.errors import LockedError
 
 Buffer = bytes | bytearray | memoryview
+
+
+_MISSING: Any = object()
 
 
 class _Inode:
@@ -230,6 +234,13 @@ class FaultyFiles(MemoryFiles):
         super().__init__()
         self.faults: Faults = Faults(random.Random(seed))
         self._durable_names: dict[str, _Inode | None] = {}
+        self._moved_folders: list[tuple[str, str]] = []  # renamed, not synced: what is in them goes with them or stays
+
+    def rename(self, source: str, target: str) -> None:
+        folder = self._names.get(source, _MISSING) is None
+        super().rename(source, target)
+        if folder:
+            self._moved_folders.append((source, target))
 
     def fail_after(self, calls: int, error: int = errno.EIO) -> None:
         """Let `calls` changes succeed, then fail one with the errno `error`."""
@@ -246,6 +257,9 @@ class FaultyFiles(MemoryFiles):
     def sync_directory(self, path: str) -> None:
         self.faults.on_sync()
         parent = path.rstrip("/")
+        for moved in [moved for moved in self._moved_folders if parent in {name.rpartition("/")[0] for name in moved}]:
+            self._moved_folders.remove(moved)
+            _move(self._durable_names, *moved)
         for known in (self._names, self._durable_names):
             for name in [name for name in known if name.rpartition("/")[0] == parent]:
                 if name in self._names:
@@ -264,10 +278,18 @@ class FaultyFiles(MemoryFiles):
             if inode is not None:
                 inode.synced = bytes(inode.data)
         self._durable_names = dict(self._names)
+        self._moved_folders.clear()
 
     def crash(self) -> None:
         """Power fails: what was not synced is kept, torn or lost by chance; open files and locks are gone."""
         rng = self.faults.rng
+        for source, target in reversed(self._moved_folders):
+            if rng.random() < 0.5:
+                _move(self._durable_names, source, target)
+            else:
+                _move(self._names, target, source)
+                _move(self._durable_names, target, source)
+        self._moved_folders.clear()
         survivors = dict(self._durable_names)
         for name in sorted({*self._names, *self._durable_names}):
             if self._names.get(name, 0) is not self._durable_names.get(name, 0) and rng.random() < 0.5:
@@ -292,6 +314,12 @@ class FaultyFiles(MemoryFiles):
             if number in now and number not in left:
                 kept = name if survivors.get(name) is None else now[number]
                 survivors[kept] = self._durable_names[name]
+
+
+def _move(names: dict[str, _Inode | None], source: str, target: str) -> None:
+    """A folder has another name, and so has everything in it."""
+    for name in [name for name in names if name == source or name.startswith(source + "/")]:
+        names[target + name[len(source) :]] = names.pop(name)
 
 
 def _by_inode(names: dict[str, _Inode | None]) -> dict[int, str]:

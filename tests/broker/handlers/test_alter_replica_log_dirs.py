@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
+import tempfile
+
 import pytest
 
-from ottla.log.files import MemoryFiles
+from ottla.broker.coordinators.shard_host import ShardHost
+from ottla.broker.steps import run_here
+from ottla.log.files import DiskFiles, MemoryFiles
 from ottla.protocol.apis.alter_replica_log_dirs import (
     AlterReplicaLogDir,
     AlterReplicaLogDirsRequest,
     AlterReplicaLogDirTopic,
 )
 from ottla.protocol.apis.describe_log_dirs import DescribeLogDirsRequest
+from ottla.protocol.apis.find_coordinator import FindCoordinatorRequest
+from ottla.protocol.apis.offset_commit import (
+    OffsetCommitRequest,
+    OffsetCommitRequestPartition,
+    OffsetCommitRequestTopic,
+)
 from ottla.protocol.errors import ErrorCode
 from tests.log.support import values as values_of
 from tests.support.in_process import Client, RunningBroker, batch, produce_request
@@ -98,6 +109,65 @@ async def test_a_move_can_be_called_off_by_naming_the_folder_it_is_in() -> None:
         await moved(broker)
         assert broker.broker.logs.directory_of("t", 0).path == source
         assert not [name for name in broker.files.list(target) if name.startswith("t-0")]
+
+
+@pytest.mark.parametrize("clean", [True, False])
+async def test_a_move_that_a_stop_or_a_crash_interrupted_goes_on_after_the_start(clean: bool) -> None:
+    async with two() as broker, broker.connect() as client:
+        await broker.topic("t")
+        source = broker.broker.logs.directory_of("t", 0).path
+        target = "/two" if source == "/one" else "/one"
+        await client.call(produce_request("t", batch(b"a")), 9)
+        broker.broker.upkeep.cleaner.busy.add(("t", 0))  # the move waits for the cleaner
+        assert await asked(client, target) == ErrorCode.NONE
+        stopping = asyncio.create_task(broker.restart(clean=clean))
+        await turns(5)
+        broker.broker.upkeep.cleaner.busy.clear()
+        await stopping
+        await moved(broker)
+        partition = broker.broker.partitions.get("t", 0)
+        assert (partition.log.directory, values_of(partition.log)) == (f"{target}/t-0", [b"a"])
+        await broker.restart()
+        assert not broker.broker.upkeep.moves.under_way
+        assert broker.broker.partitions.get("t", 0).log.directory == f"{target}/t-0"
+
+
+async def test_a_coordinator_s_partition_may_move_while_it_is_loaded() -> None:
+    """Once the load went on with the log that had been closed and set aside, and took its folder for dead."""
+    files = DiskFiles()
+    with tempfile.TemporaryDirectory(prefix="ottla-move-") as place:
+        folders = [f"{place}/one", f"{place}/two"]
+        sets = {"log.dirs": ",".join(folders), "offsets.topic.num.partitions": "1", "offsets.load.buffer.size": "200"}
+        async with RunningBroker(files, **sets) as broker, broker.connect() as client:
+            await client.call(FindCoordinatorRequest(key="g", key_type=0), 2)
+            for number in range(30):
+                await commit(client, number)
+            host = broker.broker.groups.hosted(0)
+            again = ShardHost(
+                broker.broker, host.partition, broker.broker.groups.make_shard(host.partition), host._config, print
+            )
+            before = host.partition.log.directory
+            (target,) = [folder for folder in folders if not before.startswith(folder)]
+            loading = asyncio.create_task(again.load())
+            await asyncio.sleep(0)
+            assert again.loading
+            step = broker.broker.logs.start_move(
+                host.partition.log, broker.broker.logs.directory_at(target), lambda: False
+            )
+            run_here(step.copy())  # type: ignore[arg-type]
+            host.partition.log = broker.broker.logs.finish_move(step, broker.clock.now_ms())
+            await loading
+            assert not again.loading
+            assert again._next_offset == host._next_offset
+            assert [each.health.failure for each in broker.broker.logs.directories] == [None, None]
+            again.close()
+
+
+async def commit(client: Client, offset: int) -> None:
+    partition = OffsetCommitRequestPartition(partition_index=0, committed_offset=offset)
+    topic = OffsetCommitRequestTopic(name="__consumer_offsets", partitions=[partition])
+    answer = await client.call(OffsetCommitRequest(group_id="g", topics=[topic]), 8)
+    assert answer.topics[0].partitions[0].error_code == 0
 
 
 async def test_what_can_not_be_moved_is_answered_as_kafka_does() -> None:
