@@ -6,7 +6,7 @@
 Stopping goes the other way, and ends with the marker that tells the next start that nothing needs to be checked.
 
 `Broker` is wiring: each part knows its own work and reaches the others through it. Everything runs on one event loop;
-threads only fsync (`group_commit`) and commit metadata (`metadata/sqlite`).
+threads do what would hold it up: fsync (`group_commit`), commits of metadata (`metadata/sqlite`), the files of upkeep (`steps`).
 """
 
 from __future__ import annotations

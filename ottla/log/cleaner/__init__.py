@@ -2,7 +2,8 @@
 
     plan          which log is dirtiest, what of it may be cleaned, which segments become one     (event loop)
     source        the segments of a plan, read batch by batch                                     ┐
-    _filter_cy    the map of keys and the loops over records, compiled                            │ worker thread
+    _keys_cy      the map of keys, compiled                                                       │
+    _rewrite_cy   the loops over records, compiled                                                │ worker thread
     transactions  which batches are of aborted transactions, which markers end nothing any more   │
     clean         map of the dirty part, then each group of segments written anew                 ┘
     swap          new files take the place of old ones, so that no crash leaves half of each      (both)
