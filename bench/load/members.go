@@ -96,7 +96,6 @@ type member struct {
 	consumer bool
 	round    byte
 	joined   joined
-	owned    []assigned
 	beat     []byte
 	// unchanged: the prepared heartbeat says nothing new.
 	unchanged bool
@@ -204,12 +203,9 @@ func (m *member) consumerBeat(frame []byte) error {
 	if code != errNone {
 		return fmt.Errorf("ConsumerGroupHeartbeat: error %d", code)
 	}
-	if told {
-		m.owned = owned
-	}
 	if told || !m.unchanged || epoch != m.joined.generation {
 		m.joined.generation, m.unchanged = epoch, !told
-		m.beat = consumerFrame(m.group, m.joined.member, epoch, m.o.topic, told, m.owned)
+		m.beat = consumerFrame(m.group, m.joined.member, epoch, m.o.topic, false, owned)
 	}
 	return nil
 }

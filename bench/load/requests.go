@@ -266,15 +266,20 @@ type assigned struct {
 	partitions []int32
 }
 
-// consumerFrame is a ConsumerGroupHeartbeat: a full one with a subscription, or one that says nothing new.
+// consumerFrame is a ConsumerGroupHeartbeat as Java's client sends it: everything when it joins; what it owns after it was
+// told something; nothing otherwise.
 func consumerFrame(group, member string, epoch int32, topic string, full bool, owned []assigned) []byte {
 	b := compactString(compactString(header(keyConsumerGroupHeartbeat, 1), group), member)
 	b = append(u32(b, int(epoch)), 0, 0)
-	if !full {
-		return framed(append(u32(b, -1), 0, 0, 0, 0, 0))
+	if full {
+		b = append(compactString(append(u32(b, rebalanceMs), 2), topic), 0, 0) // no pattern, no assignor
+	} else {
+		b = append(u32(b, -1), 0, 0, 0)
 	}
-	b = compactString(append(u32(b, rebalanceMs), 2), topic)
-	b = uvarint(append(b, 0, 0), len(owned)+1) // no pattern, no assignor
+	if !full && owned == nil {
+		return framed(append(b, 0, 0))
+	}
+	b = uvarint(b, len(owned)+1)
 	for _, one := range owned {
 		b = uvarint(append(b, one.topic[:]...), len(one.partitions)+1)
 		for _, partition := range one.partitions {
@@ -304,6 +309,7 @@ func consumerHeartbeat(c *connection, frame []byte) (code int16, epoch int32, to
 		return
 	}
 	r.skip(1)
+	owned = []assigned{} // told that it owns nothing is not the same as not told
 	for n := r.size(); n > 0; n-- {
 		var one assigned
 		copy(one.topic[:], r.b)

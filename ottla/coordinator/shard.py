@@ -14,6 +14,7 @@ shard gives the same state.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Protocol
 
 from ..protocol.errors import ErrorCode
@@ -47,9 +48,14 @@ def java_string_hash(text: str) -> int:
     return value - 0x100000000 if value & 0x80000000 else value
 
 
+#: Keys up to this length are remembered with their hash; no client can fill much memory with them.
+_REMEMBERED_LENGTH_MAX = 128
+_remembered_hash = lru_cache(maxsize=8192)(java_string_hash)
+
+
 def partition_for(key: str, partition_count: int) -> int:
     """Find the partition of an internal topic that holds a key (a group id, a transactional id), as every Kafka broker does."""
-    hashed = java_string_hash(key)
+    hashed = _remembered_hash(key) if len(key) <= _REMEMBERED_LENGTH_MAX else java_string_hash(key)
     # Kafka's Utils.abs: the one value without a positive counterpart becomes 0.
     return (0 if hashed == -(2**31) else abs(hashed)) % partition_count
 

@@ -102,6 +102,8 @@ class GroupCoordinatorService(CoordinatorService[GroupShard]):
     def __init__(self, broker: Broker) -> None:
         super().__init__(broker, host_config(broker.config))
         self._config = coordinator_config(broker.config)
+        #: Read once: it cannot change while the broker runs, and every heartbeat asks.
+        self._protocols = frozenset(broker.config.strings("group.coordinator.rebalance.protocols"))
         #: Creates the internal topics of streams groups.
         self.streams_topics = StreamsTopics(broker)
 
@@ -161,8 +163,7 @@ class GroupCoordinatorService(CoordinatorService[GroupShard]):
     @property
     def consumer_enabled(self) -> bool:
         """Whether consumer groups are served: by the configuration, and by the finalised feature."""
-        protocols = self._broker.config.strings("group.coordinator.rebalance.protocols")
-        return "consumer" in protocols and self._broker.image.features.get(GROUP_VERSION, 0) > 0
+        return "consumer" in self._protocols and self._broker.image.features.get(GROUP_VERSION, 0) > 0
 
     def consumer_heartbeat(self, context: Context, request: ConsumerGroupHeartbeatRequest) -> Any:
         """ConsumerGroupHeartbeat."""
@@ -207,8 +208,7 @@ class GroupCoordinatorService(CoordinatorService[GroupShard]):
     @property
     def streams_enabled(self) -> bool:
         """Whether streams groups are served: by the configuration, and by the finalised feature."""
-        protocols = self._broker.config.strings("group.coordinator.rebalance.protocols")
-        return "streams" in protocols and self._broker.image.features.get(STREAMS_VERSION, 0) > 0
+        return "streams" in self._protocols and self._broker.image.features.get(STREAMS_VERSION, 0) > 0
 
     def streams_heartbeat(self, context: Context, request: StreamsGroupHeartbeatRequest) -> Any:
         """StreamsGroupHeartbeat; gives a `HeartbeatResult`."""

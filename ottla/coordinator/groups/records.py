@@ -18,6 +18,7 @@ or 1 where the request set its own retention time.
 from __future__ import annotations
 
 from functools import lru_cache
+from struct import Struct as Layout
 from typing import NamedTuple
 
 from ...protocol.errors import RemoteProtocolError
@@ -43,8 +44,20 @@ __all__ = [
 
 GROUP_METADATA_VALUE_VERSION = 3
 OFFSET_COMMIT_VALUE_VERSION = 4
+#: Longer keys are not remembered, so that no client fills much memory with them.
+REMEMBERED_KEY_MAX = 256
 #: The last version whose value has `expire_timestamp`.
 OFFSET_COMMIT_VALUE_VERSION_WITH_EXPIRY = 1
+
+
+#: The commit that nearly all are, v4 without metadata, by one call instead of one per field: version, offset, leader epoch,
+#: the length of the metadata plus one, timestamp; then the tagged topic id, or no tags. `codec` reads and writes the same.
+_PLAIN_OFFSET = Layout(">hqibq")
+_NO_TAGS = b"\x00"
+_TOPIC_ID_TAG = b"\x01\x00\x10"
+_WITHOUT_TOPIC_ID = _PLAIN_OFFSET.size + len(_NO_TAGS)
+_TOPIC_ID_AT = _PLAIN_OFFSET.size + len(_TOPIC_ID_TAG)
+_WITH_TOPIC_ID = _TOPIC_ID_AT + len(ZERO_UUID)
 
 
 class OffsetKey(NamedTuple):
@@ -84,6 +97,12 @@ def _offset_key(group_id: str, topic: str, partition: int) -> bytes:
 def offset_commit_record(group_id: str, topic: str, partition: int, offset: OffsetAndMetadata) -> StoredRecord:
     """Write a committed offset."""
     expires = offset.expire_timestamp_ms != -1
+    if not expires and not offset.metadata:
+        data = _PLAIN_OFFSET.pack(
+            OFFSET_COMMIT_VALUE_VERSION, offset.committed_offset, offset.leader_epoch, 1, offset.commit_timestamp_ms
+        )
+        tail = _NO_TAGS if offset.topic_id == ZERO_UUID else _TOPIC_ID_TAG + offset.topic_id
+        return StoredRecord(_offset_key(group_id, topic, partition), data + tail)
     version = OFFSET_COMMIT_VALUE_VERSION_WITH_EXPIRY if expires else OFFSET_COMMIT_VALUE_VERSION
     value = OffsetCommitValue(
         offset=offset.committed_offset, leader_epoch=offset.leader_epoch, metadata=offset.metadata,
@@ -113,6 +132,10 @@ def parse_key(key: bytes | None) -> OffsetKey | GroupKey | None:
     """Read a key; None if it is of a type that no Kafka up to 4.2 writes."""
     if key is None:
         raise UnreadableRecordError("a record of __consumer_offsets without a key")
+    return _parse_key(key) if len(key) > REMEMBERED_KEY_MAX else _remembered_key(key)
+
+
+def _parse_key(key: bytes) -> OffsetKey | GroupKey | None:
     try:
         parsed = RECORDS.decode_key(key)
     except UnknownRecordError:
@@ -127,6 +150,10 @@ def parse_key(key: bytes | None) -> OffsetKey | GroupKey | None:
     return GroupKey(parsed.API_KEY, group_id)
 
 
+#: A group writes the same few keys again and again.
+_remembered_key = lru_cache(maxsize=8192)(_parse_key)
+
+
 def parse(record: StoredRecord) -> tuple[Data, Data | None]:
     """Read a record of a known type, key and value."""
     try:
@@ -137,6 +164,9 @@ def parse(record: StoredRecord) -> tuple[Data, Data | None]:
 
 def parse_offset_commit(key: bytes, value: bytes, record_offset: int = -1) -> OffsetAndMetadata:
     """Read the value of a committed offset, of any version."""
+    plain = _plain_offset(value, record_offset)
+    if plain is not None:
+        return plain
     stored = _parse_value(key, value)
     if isinstance(stored, LegacyOffsetCommitValue):
         return OffsetAndMetadata(stored.offset, -1, stored.metadata, stored.commit_timestamp)
@@ -145,6 +175,23 @@ def parse_offset_commit(key: bytes, value: bytes, record_offset: int = -1) -> Of
         stored.offset, stored.leader_epoch, stored.metadata, stored.commit_timestamp, stored.expire_timestamp,
         stored.topic_id, record_offset,
     )  # fmt: skip
+
+
+def _plain_offset(value: bytes, record_offset: int) -> OffsetAndMetadata | None:
+    """Read what `offset_commit_record` writes of a plain commit; None if it is of any other form."""
+    size = len(value)
+    if size == _WITHOUT_TOPIC_ID:
+        if value[-1:] != _NO_TAGS:
+            return None
+        topic_id = ZERO_UUID
+    elif size == _WITH_TOPIC_ID and value[_PLAIN_OFFSET.size : _TOPIC_ID_AT] == _TOPIC_ID_TAG:
+        topic_id = value[_TOPIC_ID_AT:]
+    else:
+        return None
+    version, offset, leader_epoch, metadata, timestamp = _PLAIN_OFFSET.unpack_from(value)
+    if version != OFFSET_COMMIT_VALUE_VERSION or metadata != 1:
+        return None
+    return OffsetAndMetadata(offset, leader_epoch, "", timestamp, -1, topic_id, record_offset)
 
 
 def parse_group_metadata(key: bytes, value: bytes) -> GroupMetadataValue:

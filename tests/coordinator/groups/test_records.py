@@ -23,9 +23,10 @@ from ottla.protocol.stored.consumer_offsets import (
     ConsumerGroupMetadataKey,
     GroupMetadataValue,
     MemberMetadata,
+    OffsetCommitValue,
     StreamsGroupTopologyKey,
 )
-from ottla.protocol.stored.coordinator_records import encode_key
+from ottla.protocol.stored.coordinator_records import encode_key, encode_value
 
 
 @pytest.mark.parametrize(
@@ -79,6 +80,19 @@ def test_groups_are_written_in_version_3_and_read_as_written() -> None:
     assert record.value[:2] == b"\x00\x03"
     assert parse_key(record.key) == GroupKey(2, "g")
     assert parse_group_metadata(record.key, record.value) == value
+
+
+@pytest.mark.parametrize("metadata", ["", "m"])
+@pytest.mark.parametrize("topic_id", [bytes(16), bytes(range(16))])
+def test_a_plain_commit_has_the_bytes_of_the_codec(metadata: str, topic_id: bytes) -> None:
+    """The short way of commits without metadata writes and reads what the schema says."""
+    offset = OffsetAndMetadata(7, 3, metadata, 1_700_000_000_000, -1, topic_id, 5)
+    record = offset_commit_record("g", "t", 1, offset)
+    value = OffsetCommitValue(
+        offset=7, leader_epoch=3, metadata=metadata, commit_timestamp=1_700_000_000_000, topic_id=topic_id
+    )
+    assert record.value == encode_value(value, 4)
+    assert parse_offset_commit(record.key, record.value, 5) == offset
 
 
 def test_tombstones_have_the_key_of_what_they_delete() -> None:

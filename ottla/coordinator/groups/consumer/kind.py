@@ -221,20 +221,7 @@ class Consumer(GroupKind):
         context: RequestContext, decision: Decision, now_ms: int,
     ) -> Decision:  # fmt: skip
         names, regex = request.subscribed_topic_names, request.subscribed_topic_regex
-        new = replace(
-            old,
-            instance_id=old.instance_id if request.instance_id is None else request.instance_id,
-            rack_id=old.rack_id if request.rack_id is None else request.rack_id,
-            rebalance_timeout_ms=old.rebalance_timeout_ms
-            if request.rebalance_timeout_ms == -1
-            else request.rebalance_timeout_ms,
-            server_assignor=old.server_assignor if request.server_assignor is None else request.server_assignor,
-            subscribed_topic_names=old.subscribed_topic_names if names is None else frozenset(names),
-            subscribed_topic_regex=old.subscribed_topic_regex if regex is None else regex,
-            client_id=context.client_id,
-            client_host=context.client_host,
-            classic=None,
-        )
+        new = _told(old, request, context)
         named = self.store_member(group, old, new, decision)
         pattern = self.change_pattern(group, old, new, decision, now_ms)
         bump = group.group_epoch == 0 or named or (pattern.changed and pattern.resolved)
@@ -261,7 +248,7 @@ class Consumer(GroupKind):
 
     def store_member(self, group: ConsumerGroup, old: ConsumerMember, new: ConsumerMember, decision: Decision) -> bool:
         """Write the member if it is new or differs; returns whether it names other topics."""
-        if new == old:
+        if new is old or new == old:
             return False
         decision.records.append(records.member_metadata(group.group_id, new))
         return new.subscribed_topic_names != old.subscribed_topic_names
@@ -442,6 +429,31 @@ def _is_idle(
         and request.topic_partitions is None
         and context.client_id == member.client_id
         and context.client_host == member.client_host
+    )
+
+
+def _told(old: ConsumerMember, request: ConsumerGroupHeartbeatRequest, context: RequestContext) -> ConsumerMember:
+    """The member with what its heartbeat says of it; the same object if that is nothing, as in nearly all of them."""
+    names, regex = request.subscribed_topic_names, request.subscribed_topic_regex
+    if (
+        names is None and regex is None and old.classic is None and request.rebalance_timeout_ms == -1
+        and request.instance_id is None and request.rack_id is None and request.server_assignor is None
+        and old.client_id == context.client_id and old.client_host == context.client_host
+    ):  # fmt: skip
+        return old
+    return replace(
+        old,
+        instance_id=old.instance_id if request.instance_id is None else request.instance_id,
+        rack_id=old.rack_id if request.rack_id is None else request.rack_id,
+        rebalance_timeout_ms=old.rebalance_timeout_ms
+        if request.rebalance_timeout_ms == -1
+        else request.rebalance_timeout_ms,
+        server_assignor=old.server_assignor if request.server_assignor is None else request.server_assignor,
+        subscribed_topic_names=old.subscribed_topic_names if names is None else frozenset(names),
+        subscribed_topic_regex=old.subscribed_topic_regex if regex is None else regex,
+        client_id=context.client_id,
+        client_host=context.client_host,
+        classic=None,
     )
 
 
