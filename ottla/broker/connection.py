@@ -70,14 +70,14 @@ class Connection(asyncio.BufferedProtocol):
         "_answers", "_backlog", "_backlog_bytes", "_blocked", "_client_id", "_client_id_bytes", "_closing", "_deadline", "_descriptor",
         "_draining", "_encoded", "_expected", "_filled", "_frame_started", "_listener", "_muted", "_out", "_partial", "_reading",
         "_serial", "_serial_bytes", "_stalled", "_transport", "_unread_bytes", "_unread_since", "_yielded", "broker",
-        "last_active", "listener_name", "on_close", "peer_host", "peer_port", "principal", "software",
+        "last_active", "listener_name", "number", "on_close", "peer_host", "peer_port", "principal", "software",
     )  # fmt: skip
 
     def __init__(self, listener: Listener) -> None:
         self._listener = listener
         self.broker = listener.broker
         self.listener_name = listener.name
-        self.peer_host, self.peer_port = "?", 0
+        self.peer_host, self.peer_port, self.number = "?", 0, next(listener.numbers)
         #: Name and version of the client's library, as it tells (ApiVersions v3+).
         self.software: tuple[str, str] | None = None
         self.principal: str = "User:ANONYMOUS"

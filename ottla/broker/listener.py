@@ -13,6 +13,7 @@ import asyncio
 import logging
 import resource
 import socket
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from .connection import Connection
@@ -41,6 +42,9 @@ STOP_DEADLINE_S = 0.5
 
 class Listener:
     """One listening address and its connections."""
+
+    #: Numbers the connections of all listeners in the order in which they are accepted.
+    numbers = count(1)
 
     def __init__(self, broker: Broker, name: str, host: str, port: int) -> None:
         config = broker.config

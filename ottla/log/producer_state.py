@@ -129,7 +129,14 @@ class ProducerState:
         return None
 
     def begin_verification(self, producer_id: int, epoch: int, sequence: int) -> None:
-        """A batch that would begin a transaction is looked into before it may be appended."""
+        """A batch that would begin a transaction is looked into before it may be appended.
+
+        Where an entry says what is next, that is enough. What a late repetition leaves here would keep the next
+        transaction from beginning, as in Kafka.
+        """
+        entry = self.producers.get(producer_id)
+        if entry is not None and entry.epoch == epoch and entry.batches:
+            return
         known = self.verifying.pop(producer_id, None)
         if known is not None and (known[0] > epoch or (known[0] == epoch and known[1] < sequence)):
             epoch, sequence = known

@@ -222,3 +222,15 @@ def test_what_comes_after_a_batch_that_is_being_verified_does_not_overtake_it() 
     assert state.verifying == {7: (1, 0)}
     state.record_data(newer, 0, 0)
     assert state.verifying == {}
+
+
+def test_a_late_repetition_that_is_verified_does_not_hold_back_what_comes_next() -> None:
+    """The entry says what is next: sequence 1. Apache Kafka would refuse it as overtaking the repeated 0."""
+    state = ProducerState("t-0")
+    first, second = (
+        next(header for _, header in iter_headers(batch("v", producer_id=7, producer_epoch=0, base_sequence=sequence)))
+        for sequence in (0, 1)
+    )
+    state.record_data(first, 0, 0)
+    state.begin_verification(7, 0, 0)
+    assert state.check(second, 1) is None

@@ -32,7 +32,6 @@ async def init_producer_id(context: Context, request: InitProducerIdRequest) -> 
         return InitProducerIdResponse(producer_id=await broker.producer_ids.next(), producer_epoch=0)
     if not transactional_id:
         return _refused(ErrorCode.INVALID_REQUEST)
-    broker.transactions.late.meet(context.connection)
     expected = None
     if request.producer_id != NO_ID:
         expected = ProducerIdAndEpoch(request.producer_id, request.producer_epoch)

@@ -24,7 +24,7 @@ from ...protocol.apis.produce import (
 from ...protocol.errors import ErrorCode, KafkaError
 from ...records.batch import check_produce_request
 from ...records.header import COMPRESSION_MASK, TRANSACTIONAL_MASK
-from ..coordinators.joining import join, must_join
+from ..coordinators.joining import IMPLIES_ADDING_SINCE, join, must_join
 from ..coordinators.service import mapped
 from ..dispatch import Context, handler
 from ..partition import ACKS_ALL, Partition, PendingAppends
@@ -160,6 +160,8 @@ def _begins(context: Context, request: ProduceRequest, partition: Partition, rec
     producer_id, epoch, sequence = PRODUCER.unpack_from(records, PRODUCER_AT)
     if partition.has_open_transaction(producer_id, epoch) or not must_join(context.broker, context.version):
         return False
+    if context.version < IMPLIES_ADDING_SINCE:
+        context.broker.transactions.late.note(context.connection, ProduceRequest.API_KEY, producer_id)
     partition.log.producer_state.begin_verification(producer_id, epoch, sequence)
     return True
 

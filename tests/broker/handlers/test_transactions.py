@@ -163,7 +163,7 @@ async def test_a_late_end_of_an_old_producer_does_not_end_a_later_transaction(
         assert [await producer.add(), await producer.produce(b"b")] == [0, 0]
         assert (await client.call(producer.end_request(commit), 4)).error_code == ErrorCode.NOT_COORDINATOR
         late = await client.call(producer.offset_request(1), 3)
-        assert late.topics[0].partitions[0].error_code == ErrorCode.INVALID_TXN_STATE
+        assert late.topics[0].partitions[0].error_code == ErrorCode.NOT_COORDINATOR
         (found,) = await settled(newer, "T")
         assert found.transaction_state == "Ongoing"
         assert await producer.end() == 0
