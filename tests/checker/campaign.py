@@ -44,7 +44,7 @@ CREW = ("writer-1", "writer-2", "raw-1", "transformer-1", "transformer-2", "read
 #: How long everything runs undisturbed between two disturbances, and how long something is paused, at most.
 CALM_S = (0.3, 3.0)
 PAUSE_S = (0.2, 8.0)
-STOP_S = 40.0
+STOP_S = 25.0
 
 
 @dataclass
@@ -126,6 +126,8 @@ class Crew:
             try:
                 code = process.wait(max(0.1, end - time.monotonic()))
             except subprocess.TimeoutExpired:
+                process.send_signal(signal.SIGUSR1)  # its log says what it waits for
+                time.sleep(0.2)
                 self.kill(member)  # allowed: it is one more kill
                 self.slow.append(member)
                 code = 0

@@ -122,12 +122,14 @@ async def position(client: Client, group: str, partition: int) -> int:
         await asyncio.sleep(0.02)
 
 
-async def committed(client: Client, partition: int, offset: int) -> tuple[list[tuple[int, str]], int]:
+async def committed(
+    client: Client, partition: int, offset: int, topic: str = "in", *, max_wait_ms: int = 200
+) -> tuple[list[tuple[int, str]], int]:
     """Committed records from an offset on, and where to go on."""
     place = FetchPartition(partition=partition, fetch_offset=offset, partition_max_bytes=1 << 16)
     request = FetchRequest(
-        max_wait_ms=200, min_bytes=1, max_bytes=1 << 16, isolation_level=1,
-        topics=[FetchTopic(topic="in", partitions=[place])],
+        max_wait_ms=max_wait_ms, min_bytes=1, max_bytes=1 << 16, isolation_level=1,
+        topics=[FetchTopic(topic=topic, partitions=[place])],
     )  # fmt: skip
     found = (await client.call(request, 11)).responses[0].partitions[0]
     if found.error_code:

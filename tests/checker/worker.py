@@ -12,6 +12,7 @@ SIGTERM ends it after the transactions in hand.
 from __future__ import annotations
 
 import asyncio
+import faulthandler
 import os
 import random
 import signal
@@ -75,7 +76,11 @@ class Transactional:
                 return
             except KafkaException as problem:
                 error = problem.args[0]
-                if not error.retriable() or error.fatal() or (stop.is_set() and call == self.producer.init_transactions):
+                if (
+                    not error.retriable()
+                    or error.fatal()
+                    or (stop.is_set() and call == self.producer.init_transactions)
+                ):
                     raise
 
     def _delivered(self, error: KafkaError | None, message: Message) -> None:
@@ -233,6 +238,7 @@ def main() -> None:
     """Do one kind of work until SIGTERM, or until whoever started this is gone."""
     kind, name, bootstrap, events, seed = sys.argv[1:]
     recorder = Recorder(Path(events))
+    faulthandler.register(signal.SIGUSR1)
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     if kind == "raw":
         from .raw import work
