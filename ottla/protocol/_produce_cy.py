@@ -83,8 +83,8 @@ def _read(
     if version < _FIRST_VERSION or pos < 0 or pos + 16 > end or p[pos] != 0 or p[pos + 1] != 0 or p[pos + 8] != 2:
         return None
     acks: cython.int = (p[pos + 2] << 8) | p[pos + 3]
-    if acks == 0xFFFF:
-        acks = -1
+    if acks > 0x7FFF:
+        acks -= 0x10000
     timeout: cython.longlong = _int32(p, pos + 4)
     first: cython.Py_ssize_t = pos + 9
     size: cython.Py_ssize_t = 16
