@@ -16,9 +16,14 @@ TIMES = st.lists(st.lists(st.integers(-1, 200), min_size=1, max_size=4), min_siz
 @settings(max_examples=80, deadline=None)
 @given(TIMES, st.integers(0, 210), st.data())
 def test_the_first_record_at_or_after_a_time_is_found(times: list[list[int]], asked: int, data: st.DataObject) -> None:
-    """Whatever the order of timestamps, the log start and the limit; also after the indexes were made anew."""
-    log = open_log(segment_bytes=400, index_interval_bytes=100)
+    """Whatever the order of timestamps, the log start and the limit; also where a start lies between, and after the
+    indexes were made anew."""
+    log = open_log(segment_bytes=data.draw(st.sampled_from([400, 4000])), index_interval_bytes=100)
+    restart = data.draw(st.integers(0, 30))
     for number, group in enumerate(times):
+        if number == restart:
+            log.close()
+            log = reopen(log, clean=True)
         records = [Record(0, time if time < 0 else NOW + time, b"k", b"v" * 20) for time in group]
         codec = Compression.GZIP if number % 3 == 0 else Compression.NONE
         log.append_as_leader(build_batch(records, compression=codec), number // 5, NOW)
