@@ -32,9 +32,10 @@ from . import (
 from .known import KNOWN, Known
 from .wire import Outcome, Peer, Row, Unsendable, versions_of
 
+#: Topics for the rows after them; these are asked only when both brokers know all of them.
+SETUP: list[Row] = [*rows_topics.SETUP, *rows_streams.SETUP]
 ROWS: list[Row] = [
-    *rows_topics.SETUP,
-    *rows_streams.SETUP,
+    *SETUP,
     *rows_protocol.ROWS,
     *rows_topics.ROWS,
     *rows_configs.ROWS,
@@ -130,6 +131,9 @@ def compare(kafka: Peer, ottla: Peer, tell: Callable[[Difference], None]) -> tup
             for path, one, other in differences(expected.answer, got.answer):
                 tell(Difference(row.name, version, path, one, other))
         asked_rows += asked > before
+        if row is SETUP[-1]:
+            for peer in (kafka, ottla):
+                peer.await_topics({topic["name"] for row in SETUP for topic in row.fields["topics"]})
     return asked_rows, asked
 
 

@@ -27,6 +27,11 @@ _OPAQUE = "a classic member's id in a consumer group is a UUID made up by the br
 
 KNOWN: list[Known] = [
     Known(
+        "share offsets: describe, *",
+        "groups[[]share].topics[[]*].partitions[[]1].lag",
+        "Kafka took the batch of `produce: batch and rubbish` into this partition, Ottla refused it",
+    ),
+    Known(
         "frame: ApiVersions of an unknown version",
         "outcome",
         "the header lacks its tags; Ottla needs only what it reads to refuse",

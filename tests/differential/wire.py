@@ -24,6 +24,7 @@ from ottla.protocol.errors import LocalProtocolError
 from ottla.protocol.schema import Request, Response, Struct, Versions
 
 API_VERSIONS_KEY = 18
+METADATA_KEY = 3
 FETCH_KEY = 1
 ANSWER_S = 40.0
 SILENCE_S = 1.5
@@ -180,6 +181,17 @@ class Peer:
                 break
             time.sleep(ASK_AGAIN_S)
         return outcome
+
+    def await_topics(self, names: set[str]) -> None:
+        """Wait until the broker knows these topics: Kafka learns of them some time after they were created."""
+        give_up = time.monotonic() + ANSWER_S
+        while True:
+            outcome = self._ask(Row("topics there", METADATA_KEY, {"topics": None}), 1, masked=False)
+            if outcome.kind == "answer" and names <= {topic.name for topic in outcome.answer.topics}:
+                return
+            if time.monotonic() > give_up:
+                raise TimeoutError(f"{self.name} does not know all of {sorted(names)}")
+            time.sleep(ASK_AGAIN_S)
 
     def _ask(self, row: Row, version: int, *, masked: bool) -> Outcome:
         frame = self.encode(row, version)
