@@ -11,6 +11,7 @@ from ottla.log.errors import KafkaStorageError
 from ottla.protocol.apis.delete_topics import DeleteTopicsRequest
 from ottla.protocol.errors import ErrorCode
 from tests.broker.handlers.test_delete_records import deleting
+from tests.broker.test_flush import until
 from tests.broker.test_partitions import BROKER, Disks, alter, on, produce
 from tests.log.support import values
 from tests.support.in_process import Client, RunningBroker
@@ -50,11 +51,7 @@ async def running() -> AsyncIterator[RunningBroker]:
 
 async def fails(running: RunningBroker, folder: int = 0) -> None:
     health = running.broker.logs.directories[folder].health
-    for _ in range(2000):
-        if health.failure is not None:
-            return
-        await turns(3)
-    raise AssertionError("the folder does not fail")
+    await until(lambda: health.failure is not None)
 
 
 async def serves(running: RunningBroker, client: Client, bad: str, good: str) -> None:
