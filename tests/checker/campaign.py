@@ -186,7 +186,7 @@ def read_all(bootstrap: str, history: History) -> None:
     places = [TopicPartition(topic, p, 0) for topic in ("in", "out") for p in range(PARTITIONS)]
     history.log = {f"{place.topic}/{place.partition}": [] for place in places}
     consumer.assign(places)
-    waiting = set(history.log)
+    waiting, stable = set(history.log), dict[str, int]()
     while waiting:
         for message in consumer.consume(5000, 1.0):
             name = f"{message.topic()}/{message.partition()}"
@@ -194,10 +194,12 @@ def read_all(bootstrap: str, history: History) -> None:
                 history.log[name].append((message.offset(), str(message.value(), "ascii")))
             elif message.error().code() == KafkaError._PARTITION_EOF:
                 waiting.discard(name)
-    for place in consumer.position(places):
+                stable[name] = message.offset()
+    for place in places:
+        name = f"{place.topic}/{place.partition}"
         _, end = consumer.get_watermark_offsets(place, cached=False)
-        if place.offset != end:
-            history.open[f"{place.topic}/{place.partition}"] = (place.offset, end)
+        if stable[name] != end:
+            history.open[name] = (stable[name], end)
     consumer.close()
 
 
@@ -214,9 +216,10 @@ def read_positions(bootstrap: str, history: History) -> None:
 
 def campaign(
     folder: Path, *, transactions: int, seed: int, calm: tuple[float, float] = CALM_S,
-    pauses: tuple[float, float] = PAUSE_S, seconds_max: float = 1e9, progress: Callable[[int, Report], None] | None = None,
+    pauses: tuple[float, float] = PAUSE_S, disturbances: int = 0,
+    progress: Callable[[int, Report], None] | None = None,
 ) -> Report:  # fmt: skip
-    """Run clients and disturb them until so many transactions have ended, and judge."""
+    """Run clients and disturb them until so many transactions have ended, and so many disturbances been; judge."""
     rng = random.Random(seed)
     report = Report()
     node = Node(folder, *SETTINGS)
@@ -228,7 +231,7 @@ def campaign(
         for member in CREW:
             crew.start(member)
         next_at = time.monotonic() + rng.uniform(*calm)
-        while crew.count() < transactions and time.monotonic() - began < seconds_max:
+        while crew.count() < transactions or report.disturbances.total() < disturbances:
             if progress is not None:
                 progress(crew.ended, report)
             if time.monotonic() >= next_at:

@@ -234,12 +234,20 @@ def read(bootstrap: str, name: str, recorder: Recorder, _: int) -> None:
     consumer.close()
 
 
+def leave_with(parent: int) -> None:
+    """End this process when whoever started it is gone."""
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    os._exit(1)
+
+
 def main() -> None:
     """Do one kind of work until SIGTERM, or until whoever started this is gone."""
     kind, name, bootstrap, events, seed = sys.argv[1:]
     recorder = Recorder(Path(events))
     faulthandler.register(signal.SIGUSR1)
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    threading.Thread(target=leave_with, args=(os.getppid(),), daemon=True).start()
     if kind == "raw":
         from .raw import work
 
@@ -248,13 +256,11 @@ def main() -> None:
     count, target = {"writer": (THREADS, write), "transformer": (1, transform), "reader": (1, read)}[kind]
     arguments = [(bootstrap, f"{kind}-{name}-{i}", recorder, int(seed) + i) for i in range(count)]
     threads = [threading.Thread(target=target, args=each, daemon=True) for each in arguments]
-    parent = os.getppid()
     for thread in threads:
         thread.start()
-    while any(thread.is_alive() for thread in threads):
-        threads[0].join(0.2)
-        if os.getppid() != parent:
-            os._exit(1)
+    for thread in threads:
+        while thread.is_alive():
+            thread.join(0.5)  # not for ever: a signal's handler runs between
 
 
 if __name__ == "__main__":
