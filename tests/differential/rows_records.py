@@ -193,7 +193,7 @@ FETCHES = [
         topics=[
             {
                 "topic": "fetched", "topic_id": learned("topic:fetched"),
-                "partitions": [{"partition": 0, "fetch_offset": offset, "partition_max_bytes": 80} for offset in (0, 3)],
+                "partitions": [{"partition": 0, "fetch_offset": offset, "partition_max_bytes": 1} for offset in (0, 3)],
             }
         ],
     ),
