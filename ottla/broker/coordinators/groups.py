@@ -139,7 +139,8 @@ class GroupCoordinatorService(CoordinatorService[GroupShard]):
         """JoinGroup."""
         host, ticket = self.host(request.group_id), Deferred()
         now_ms = self._broker.clock.now_ms()
-        host.carry_out(host.shard.join(request, request_context(context), ticket, str(uuid.uuid4()), now_ms))
+        random_id = "" if request.member_id else str(uuid.uuid4())
+        host.carry_out(host.shard.join(request, request_context(context), ticket, random_id, now_ms))
         return ticket
 
     def sync(self, request: SyncGroupRequest) -> Deferred:
