@@ -139,7 +139,7 @@ def test_no_test_waits_by_the_clock() -> None:
 def test_tests_lie_where_their_room_is() -> None:
     """tests/<room>/ mirrors ottla/<room>/: a stray folder is a room that was renamed or removed."""
     rooms = {path.name for path in PACKAGE.iterdir() if path.is_dir()}
-    others = {"support", "oracle", "golden", "clients", "bench", "differential", "fuzz", "hostile", "scripts", "crash", "java", "parity", "simulation",
+    others = {"support", "checker", "oracle", "golden", "clients", "bench", "differential", "fuzz", "hostile", "scripts", "crash", "java", "parity", "simulation",
               "suites", "ops", "__pycache__"}  # fmt: skip
     stray = {path.name for path in (ROOT / "tests").iterdir() if path.is_dir()} - rooms - others
     assert stray == set()
