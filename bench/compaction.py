@@ -137,9 +137,10 @@ def measure(mebibytes: int, folder: Path, base_s: float, settings: Mapping[str, 
             time.sleep(PAUSE_S)
         entry = ConfigEntry("min.cleanable.dirty.ratio", "0.01", incremental_operation=AlterConfigOpType.SET)
         resource = ConfigResource(ResourceType.TOPIC, "dirty", incremental_configs=[entry])
-        for altered in admin.incremental_alter_configs([resource]).values():
-            altered.result(30)
+        altering = admin.incremental_alter_configs([resource])  # a small log may be compacted before its answer is here
         busy, took_s = while_cleaning(probe, data)
+        for altered in altering.values():
+            altered.result(30)
         after = sum(path.stat().st_size for path in (data / "dirty-0").glob("*.log"))
     return {
         "dirty_bytes": size, "bytes_after": after, "compaction_s": round(took_s, 2),
