@@ -92,7 +92,7 @@ def _begin(context: Context, request: ShareFetchRequest) -> ShareSession:
             raise KafkaError(ErrorCode.INVALID_REQUEST)
         return sessions.open(group_id, member_id, context.connection, named)
     session = sessions.take(group_id, member_id, request.share_session_epoch)
-    session.add(named)
+    sessions.add(session, named)
     for gone in request.forgotten_topics_data:
         for index in gone.partitions:
             session.partitions.pop(PartitionId(gone.topic_id, index), None)

@@ -7,7 +7,8 @@ ShareAcknowledge, so that a request that is repeated or lost is noticed:
     n           must be the next one; names what is added to the session and what is forgotten
     -1          the last request: acknowledgements are taken, then everything the member holds is released
 
-The broker has room for `group.share.max.share.sessions`. When a connection ends, so do its sessions.
+The broker has room for `group.share.max.share.sessions`, and for PARTITIONS_MAX partitions in all of them, whether there
+are such partitions or not. When a connection ends, so do its sessions.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 INITIAL_EPOCH = 0
 FINAL_EPOCH = -1
 LAST_EPOCH = 0x7FFFFFFF
-#: No client reads so many partitions; an enemy may name any number.
+#: What all sessions together may follow; an enemy may name any number.
 PARTITIONS_MAX = 100_000
 
 
@@ -66,14 +67,6 @@ class ShareSession:
         self.on_close = on_close
         #: In the order in which they are read.
         self.partitions: dict[PartitionId, CachedPartition] = {}
-
-    def add(self, partitions: Iterable[tuple[PartitionId, bool]]) -> None:
-        """Take over what a request names: new partitions are answered once in any case."""
-        for partition, known in partitions:
-            if partition not in self.partitions:
-                if len(self.partitions) >= PARTITIONS_MAX:
-                    raise KafkaError(ErrorCode.INVALID_REQUEST)
-                self.partitions[partition] = CachedPartition(partition, known, must_answer=True)
 
     def advance(self) -> None:
         """A request of this epoch has been taken."""
@@ -122,10 +115,11 @@ class ShareSessions:
         old = self._sessions.get((group_id, member_id))
         if old is not None:
             self.remove(old)
-        if len(self._sessions) >= self._limit:
+        named = dict(partitions)
+        if len(self._sessions) >= self._limit or self.partitions + len(named) > PARTITIONS_MAX:
             raise KafkaError(ErrorCode.SHARE_SESSION_LIMIT_REACHED)
         session = ShareSession(group_id, member_id, connection, lambda: self._lost(session))
-        for partition, known in partitions:
+        for partition, known in named.items():
             session.partitions[partition] = CachedPartition(partition, known, must_answer=False)
         connection.on_close.add(session.on_close)
         self._sessions[group_id, member_id] = session
@@ -139,6 +133,14 @@ class ShareSessions:
             raise KafkaError(ErrorCode.INVALID_SHARE_SESSION_EPOCH)
         session.advance()
         return session
+
+    def add(self, session: ShareSession, partitions: Iterable[tuple[PartitionId, bool]]) -> None:
+        """Let a session follow more; new partitions are answered once in any case. Raises SHARE_SESSION_LIMIT_REACHED."""
+        new = {partition: known for partition, known in partitions if partition not in session.partitions}
+        if new and self.partitions + len(new) > PARTITIONS_MAX:
+            raise KafkaError(ErrorCode.SHARE_SESSION_LIMIT_REACHED)
+        for partition, known in new.items():
+            session.partitions[partition] = CachedPartition(partition, known, must_answer=True)
 
     def remove(self, session: ShareSession) -> None:
         """End a session; the records its member holds are the caller's business."""
