@@ -152,8 +152,11 @@ class Partition:
             self.appends += 1
             if acks == ACKS_ALL and self._acks_wait:
                 self._sync()
-            elif log.config.counts_unsynced:
-                self._count_unsynced(log)
+            else:
+                if log.config.counts_unsynced:
+                    self._count_unsynced(log)
+                if log.names_unsynced:
+                    self._sync_rolled(log)
             self._advance()
         return result
 
@@ -168,6 +171,11 @@ class Partition:
         if unsynced >= log.config.flush_messages and self._group_commit is not None:
             self.flush_wanted = log.log_end_offset
             self._sync()
+
+    def _sync_rolled(self, log: Log) -> None:
+        """As in Kafka a closed segment is synced soon, and nobody waits for it: a start after a crash need not read it."""
+        if len(log.segments) > 1 and self._group_commit is not None:
+            self._group_commit.request(self)
 
     def has_open_transaction(self, producer_id: int, producer_epoch: int) -> bool:
         """Whether this very producer has written to a transaction here that has not ended."""

@@ -84,6 +84,26 @@ async def test_without_it_a_log_is_not_synced_and_no_answer_waits() -> None:
         assert (partition.log.recovery_point, partition.high_watermark) == (0, 2)
 
 
+@pytest.mark.parametrize("durability", ["os", "auto"])
+async def test_a_closed_segment_is_synced_soon_and_nobody_waits(durability: str) -> None:
+    files = GatedFiles()
+    async with RunningBroker(files, **{"ottla.durability": durability}) as running, running.connect() as client:
+        partition = await topic(running, client)
+        await client.call(produce_request("t", batch(b"a")), 9)
+        await turns()
+        assert partition.log.recovery_point == 0
+        partition.log.roll(running.clock.time_ms)
+        files.gate.clear()
+        answer = await client.call(produce_request("t", batch(b"b")), 9)
+        assert answer.responses[0].partition_responses[0].base_offset == 1
+        assert (partition.high_watermark, partition.log.recovery_point) == (2, 0)
+        files.gate.set()
+        await until(lambda: partition.log.recovery_point == 2)
+        await client.call(produce_request("t", batch(b"c")), 9)
+        await turns()
+        assert partition.log.recovery_point == 2
+
+
 async def test_acks_0_counts_and_a_batch_counts_its_records() -> None:
     async with RunningBroker(GatedFiles()) as running, running.connect() as client:
         partition = await topic(running, client, flush_messages="5")

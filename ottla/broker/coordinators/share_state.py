@@ -97,10 +97,12 @@ class ShareStateService(CoordinatorService[ShareStateShard]):
         super()._clean_up()
         for host in self.loaded():
             self._prune(host)
-        self._broker.logs.checkpoint_log_starts()
 
     def _prune(self, host: ShardHost[ShareStateShard]) -> None:
-        """Delete what nobody needs, once the snapshots that replace it are committed."""
+        """Delete what nobody needs, once the snapshots that replace it are committed.
+
+        The next checkpoint tells of it: a crash before that brings back what loads to the same state.
+        """
         needed_from = host.shard.needed_from()
 
         def delete() -> None:
