@@ -44,7 +44,7 @@ def arguments() -> argparse.Namespace:
 
 def options_of(asked: argparse.Namespace, folder: Path) -> Options:
     if asked.quick:
-        return Options(rounds=asked.rounds or 1, seconds=1.0, warmup=0.5, scale=0.04, partitions=1000, folder=folder)
+        return Options(rounds=asked.rounds or 1, seconds=0.5, warmup=0.25, scale=0.04, partitions=1000, folder=folder)
     return Options(rounds=asked.rounds or 3, folder=folder)
 
 
