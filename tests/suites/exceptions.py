@@ -28,15 +28,7 @@ _LIBRDKAFKA: Mapping[str, Known] = {
     "0119_consumer_auth": _ACLS,
 }
 
-#: What franz-go's ETL chains do not forgive when a broker is down for a moment; whatever else they say counts.
-_STORM = Known(
-    "franz-go, in a storm: SyncGroup after the restart gets ILLEGAL_GENERATION, which the test takes for an end; and its cursor moves "
-    "over aborted batches without their leader epoch (source.go, processRespPartition sets lastConsumedEpoch from kept records "
-    "only), so that the epoch which every restart begins looks to it like lost records. The log held each offset"
-)
-
 EXCEPTIONS: Mapping[str, Mapping[str, Known]] = {
-    "kgo-kill": {"TestTxnEtl": _STORM, "TestGroupETL": _STORM},
     "librdkafka": _LIBRDKAFKA,
     "librdkafka-idempotent": _LIBRDKAFKA,
     "librdkafka-consumer": _LIBRDKAFKA,
