@@ -25,7 +25,7 @@ from .suite import Outcome, Suite, Trial, Unavailable, Verdict, build, call
 VERSION = "v1.22.2"
 MODULE = f"github.com/twmb/franz-go@{VERSION}"
 RECORDS = 20_000
-RECORDS_SHORT = 500
+RECORDS_SHORT = 2000
 #: For CI: each kind of client work once.
 SHORT = (
     "^(TestGroupETL|TestTxnEtl|TestShareGroupETL|TestShareGroupOffsetsAdmin|TestClient_Produce|TestPauseIssue|TestIssue648|"
