@@ -15,7 +15,6 @@ ordered when they start, and so that one fsync serves many.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import pkgutil
 from collections.abc import Awaitable, Callable
@@ -28,7 +27,7 @@ from ..protocol.apis import API_KEYS, response_class
 from ..protocol.errors import ErrorCode, KafkaError
 from ..protocol.framing import request_header_version, response_header_version
 from ..protocol.schema import Request, Response, Versions
-from .purgatory import Deferred
+from .purgatory import settled
 
 if TYPE_CHECKING:
     from .connection import Connection
@@ -174,13 +173,7 @@ async def answer(route: Route, context: Context, request: Any) -> Response | Non
     result = route.function(context, request)
     if type(result) is CoroutineType:
         result = await result
-    elif type(result) is Deferred:
-        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        result.on_result(lambda value: None if future.done() else future.set_result(value))
-        result = await future
-    if isinstance(result, Exception):
-        raise result
-    response: Response | None = result
+    response: Response | None = await settled(result)
     return response
 
 

@@ -59,6 +59,17 @@ class Deferred:
             self._callback = callback
 
 
+async def settled(result: Any) -> Any:
+    """Wait for a result that may be a `Deferred`; raises the error it carries."""
+    if isinstance(result, Deferred):
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        result.on_result(lambda value: None if future.done() else future.set_result(value))
+        result = await future
+    if isinstance(result, Exception):
+        raise result
+    return result
+
+
 class CommitQueue:
     """Who waits for which offset of one partition to be committed, in offset order."""
 

@@ -6,9 +6,8 @@ import asyncio
 
 import pytest
 
-from ottla.broker.coordinators.service import settled
 from ottla.broker.coordinators.shard_host import ShardHost
-from ottla.broker.purgatory import Deferred
+from ottla.broker.purgatory import Deferred, settled
 from ottla.coordinator.decision import RequestContext
 from ottla.protocol.apis.find_coordinator import FindCoordinatorRequest
 from ottla.protocol.apis.offset_commit import (

@@ -33,10 +33,10 @@ from ...protocol.apis.sync_group import SyncGroupRequest
 from ...protocol.apis.txn_offset_commit import TxnOffsetCommitRequest
 from ...protocol.errors import ErrorCode
 from ...records.compression import Compression
-from ..purgatory import Deferred
+from ..purgatory import Deferred, settled
 from ..topic_names import GROUP_METADATA
 from .consumer_config import consumer_config
-from .service import CoordinatorService, settled
+from .service import CoordinatorService
 from .shard_host import HostConfig, Producer, ShardHost
 from .streams_topics import StreamsTopics
 

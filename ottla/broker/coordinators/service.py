@@ -33,17 +33,6 @@ LOAD_HEAD_START_S = 0.2
 ResultT = TypeVar("ResultT")
 
 
-async def settled(result: Any) -> Any:
-    """Wait for a result that may be a `Deferred`; raises the error it carries."""
-    if isinstance(result, Deferred):
-        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        result.on_result(lambda value: None if future.done() else future.set_result(value))
-        result = await future
-    if isinstance(result, Exception):
-        raise result
-    return result
-
-
 def mapped(result: Any, transform: Callable[[Any], ResultT]) -> ResultT | Deferred:
     """Apply `transform` to a result (a response or a `KafkaError`), now or when it comes; it may have to wait itself."""
     if not isinstance(result, Deferred):

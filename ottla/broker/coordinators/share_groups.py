@@ -32,8 +32,9 @@ from ...protocol.apis.delete_share_group_offsets import (
 from ...protocol.apis.share_group_describe import DescribedGroup
 from ...protocol.apis.share_group_heartbeat import ShareGroupHeartbeatRequest
 from ...protocol.errors import ErrorCode, KafkaError
+from ..purgatory import settled
 from .groups import request_context
-from .service import mapped, settled
+from .service import mapped
 
 if TYPE_CHECKING:
     from ..dispatch import Context

@@ -21,11 +21,11 @@ from ...coordinator.transactions.producers import NeedsProducerIdError, Producer
 from ...coordinator.transactions.shard import TransactionShard, WriteMarkers
 from ...protocol.errors import ErrorCode, KafkaError
 from ...records.compression import Compression
-from ..purgatory import Deferred
+from ..purgatory import Deferred, settled
 from ..topic_names import TRANSACTION_STATE
 from .late_requests import LateRequests
 from .markers import MarkerSender
-from .service import CoordinatorService, settled
+from .service import CoordinatorService
 from .shard_host import HostConfig, ShardHost
 
 if TYPE_CHECKING:

@@ -19,8 +19,8 @@ from ...protocol.apis.add_partitions_to_txn import (
     AddPartitionsToTxnTransaction,
 )
 from ...protocol.errors import ErrorCode, KafkaError
-from ..coordinators.service import settled
 from ..dispatch import Context, handler
+from ..purgatory import settled
 from ..topic_names import is_internal
 
 _PRODUCER_FENCED_SINCE = 2

@@ -13,8 +13,8 @@ from typing import Any
 from ...coordinator.transactions.producers import ProducerIdAndEpoch
 from ...protocol.apis.init_producer_id import InitProducerIdRequest, InitProducerIdResponse
 from ...protocol.errors import ErrorCode, KafkaError
-from ..coordinators.service import settled
 from ..dispatch import Context, handler
+from ..purgatory import settled
 
 NO_ID = -1
 NO_EPOCH = -1

@@ -14,8 +14,8 @@ from ...protocol.apis.offset_delete import (
     OffsetDeleteResponseTopic,
 )
 from ...protocol.errors import ErrorCode
-from ..coordinators.service import settled
 from ..dispatch import Context, handler
+from ..purgatory import settled
 
 
 @handler(OffsetDeleteRequest)

@@ -21,9 +21,8 @@ from ...protocol.apis.share_fetch import (
     ShareFetchResponse,
 )
 from ...protocol.errors import ErrorCode, KafkaError
-from ..coordinators.service import settled
 from ..dispatch import Context, handler
-from ..purgatory import Deferred
+from ..purgatory import Deferred, settled
 from ..share.acknowledgements import Acknowledging, is_valid_member_id, share_groups_enabled
 from ..share.fetch import NO_RECORDS, FetchLimits, Results, ShareFetching, failed_partition, rotated
 from ..share.sessions import FINAL_EPOCH, INITIAL_EPOCH, PartitionId, ShareSession

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...coordinator.share_partition import Acknowledgement, AcknowledgeType, DeadLetter
 from ...protocol.errors import ErrorCode, KafkaError
-from ..coordinators.service import settled
+from ..purgatory import settled
 from .dead_letters import DeadLetterWriter
 from .host import HostState, SharePartitionHost
 from .metrics import ShareMetrics

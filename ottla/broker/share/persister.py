@@ -22,7 +22,7 @@ from ...coordinator.share_state.batches import StateBatch
 from ...coordinator.share_state.records import SharePartitionKey
 from ...coordinator.share_state.state import NOT_INITIALIZED, ShareState, ShareStateSummary
 from ...protocol.errors import KafkaError
-from ..coordinators.service import settled
+from ..purgatory import settled
 
 if TYPE_CHECKING:
     from ..coordinators.share_state import ShareStateService

@@ -11,7 +11,7 @@ from typing import Any
 
 from ...coordinator.share_state.records import SharePartitionKey
 from ...protocol.errors import KafkaError
-from ..coordinators.service import settled
+from ..purgatory import settled
 
 __all__ = ["answer_each"]
 
