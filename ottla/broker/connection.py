@@ -31,6 +31,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..protocol.errors import RemoteProtocolError
 from ..protocol.framing import API_VERSIONS_KEY, read_request_header
+from ..security.principal import ANONYMOUS
 from .connection_limits import (
     BACKLOG_BYTES_MAX,
     BACKLOG_MAX,
@@ -80,8 +81,7 @@ class Connection(asyncio.BufferedProtocol):
         self.peer_host, self.peer_port, self.number = "?", 0, next(listener.numbers)
         #: Name and version of the client's library, as it tells (ApiVersions v3+).
         self.software: tuple[str, str] | None = None
-        self.principal: str = "User:ANONYMOUS"
-        self.last_active = listener.ticks
+        self.last_active, self.principal = listener.ticks, ANONYMOUS
         #: Called when the connection ends: waiting fetches.
         self.on_close: set[Callable[[], None]] = set()
         self._transport: Any = None

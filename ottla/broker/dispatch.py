@@ -30,6 +30,7 @@ from ..protocol.schema import Request, Response, Versions
 from .purgatory import settled
 
 if TYPE_CHECKING:
+    from ..security.principal import Principal
     from .connection import Connection
     from .metrics import Metrics
     from .server import Broker
@@ -56,6 +57,16 @@ class Context:
         self.connection = connection
         self.version = version
         self.client_id = client_id
+
+    @property
+    def principal(self) -> Principal:
+        """As whom the client acts."""
+        return self.connection.principal
+
+    @property
+    def host(self) -> str:
+        """The address it comes from, as ACLs name it."""
+        return self.connection.peer_host
 
     @property
     def meter(self) -> Meter | None:

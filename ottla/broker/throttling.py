@@ -228,7 +228,7 @@ class Meter:
         """Answer the request, and count it when the answer is there."""
         self._connection = context.connection
         self._client_id = context.client_id or ""
-        self._user = context.connection.principal.partition(":")[2]
+        self._user = context.connection.principal.name
         metered = MeteredContext(context, self)
         try:
             result = self.timed(self._route.function)(metered, request)

@@ -1,0 +1,1 @@
+"""Who a client is and what it may do: principals, SASL mechanisms, credentials, ACLs. No socket, clock or disk but in `tls`."""
