@@ -31,7 +31,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..protocol.errors import RemoteProtocolError
 from ..protocol.framing import API_VERSIONS_KEY, read_request_header
-from ..security.principal import ANONYMOUS
+from ..security.principal import ANONYMOUS, Principal
 from .connection_limits import (
     BACKLOG_BYTES_MAX,
     BACKLOG_MAX,
@@ -81,11 +81,11 @@ class Connection(asyncio.BufferedProtocol):
         self.peer_host, self.peer_port, self.number = "?", 0, next(listener.numbers)
         #: Name and version of the client's library, as it tells (ApiVersions v3+).
         self.software: tuple[str, str] | None = None
-        self.last_active, self.principal = listener.ticks, ANONYMOUS
+        self.principal: Principal = ANONYMOUS
         #: Called when the connection ends: waiting fetches.
         self.on_close: set[Callable[[], None]] = set()
         self._transport: Any = None
-        self._closing = False
+        self._closing, self.last_active = False, listener.ticks
         self._partial: bytearray | None = None
         self._filled = self._expected = self._frame_started = 0
         #: The partial frame may not grow: for want of memory, or because earlier requests are not done.
