@@ -1,0 +1,28 @@
+"""SASL mechanisms, one file each; generators without I/O (`base` says how they are driven). Here is their table."""
+
+from __future__ import annotations
+
+from . import plain
+from .base import (
+    Authenticated,
+    AuthenticationFailed,
+    ClientExchange,
+    ClientInputs,
+    Mechanism,
+    SaslConfigError,
+    ScramCredential,
+    ServerExchange,
+    ServerInputs,
+    TokenCredential,
+    Work,
+)
+
+__all__ = [
+    "MECHANISMS", "Authenticated", "AuthenticationFailed", "ClientExchange", "ClientInputs", "Mechanism",
+    "SaslConfigError", "ScramCredential", "ServerExchange", "ServerInputs", "TokenCredential", "Work",
+]  # fmt: skip
+
+#: All mechanisms by name. A new one is a file and a row here.
+MECHANISMS: dict[str, Mechanism] = {
+    row.name: row for row in (Mechanism(plain.NAME, (plain.LOGIN_MODULE,), plain.server, plain.client),)
+}

@@ -1,0 +1,79 @@
+"""SASL PLAIN (RFC 4616): name and password in one message. Only for listeners with TLS.
+
+Users come from the JAAS entry of the listener, as in Kafka (`user_alice="secret"`). Whom it does not name is looked up
+among the SCRAM credentials, so that one created user serves all mechanisms and no password lies in a file.
+"""
+
+from __future__ import annotations
+
+import hmac
+
+from ..principal import USER, Principal
+from . import scram_keys
+from .base import (
+    Authenticated,
+    AuthenticationFailed,
+    ClientExchange,
+    ClientInputs,
+    ScramCredential,
+    ServerExchange,
+    ServerInputs,
+    Work,
+)
+
+NAME = "PLAIN"
+LOGIN_MODULE = "org.apache.kafka.common.security.plain.PlainLoginModule"
+_JAAS_USER = "user_"
+
+
+def server(inputs: ServerInputs) -> ServerExchange:
+    """Take the one message and compare. Takes equally long for users that do not exist."""
+    message: bytes = yield None
+    authzid, user, password = _parse(message)
+    expected = inputs.jaas.get(_JAAS_USER + user)
+    if expected is not None:
+        # Compared as HMACs: equally long whatever the lengths.
+        digests = [
+            hmac.digest(inputs.pepper, text.encode("utf-8", "surrogatepass"), "sha256") for text in (password, expected)
+        ]
+        matches = hmac.compare_digest(*digests)
+    else:
+        mechanism, credential = _stored(inputs, user)
+        matches = yield Work(lambda: scram_keys.verifies(mechanism, password, credential))
+    if not matches:
+        raise AuthenticationFailed("Authentication failed: Invalid username or password")
+    if authzid and authzid != user:
+        raise AuthenticationFailed(
+            "Authentication failed: Client requested an authorization id that is different from username"
+        )
+    return Authenticated(Principal(USER, user))
+
+
+def _stored(inputs: ServerInputs, user: str) -> tuple[str, ScramCredential]:
+    """Find the verifier of a user, the stronger one first, or one that no password fits."""
+    for mechanism in reversed(scram_keys.HASHES):
+        credential = inputs.credential(user, mechanism)
+        if credential is not None:
+            return mechanism, credential
+    mechanism = "SCRAM-SHA-512"
+    return mechanism, scram_keys.fake_credential(mechanism, user, inputs.pepper)
+
+
+def _parse(message: bytes) -> tuple[str, str, str]:
+    tokens = message.decode("utf-8", "replace").split("\0")
+    if len(tokens) != 3:
+        found = min(len(tokens), 4)
+        raise AuthenticationFailed(f"Invalid SASL/PLAIN response: expected 3 tokens, got {found}")
+    authzid, user, password = tokens
+    if not user:
+        raise AuthenticationFailed("Authentication failed: username not specified")
+    if not password:
+        raise AuthenticationFailed("Authentication failed: password not specified")
+    return authzid, user, password
+
+
+def client(inputs: ClientInputs) -> ClientExchange:
+    """Say name and password; the answer is empty."""
+    if "\0" in inputs.username or "\0" in inputs.password:
+        raise AuthenticationFailed("a name or password for PLAIN cannot hold the character NUL")
+    yield f"\0{inputs.username}\0{inputs.password}".encode()
