@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ottla.broker import connection as module
+from ottla.broker import receiving as module
 from ottla.broker.connection_limits import BACKLOG_BYTES_MAX, BACKLOG_MAX, FRAME_DEADLINE_S, UNREAD_DEADLINE_S
 from ottla.broker.purgatory import Deferred
 from ottla.protocol.apis.api_versions import ApiVersionsRequest

@@ -24,10 +24,10 @@ _TROUBLE = re.compile(r"Traceback|\bWARNING\b|\bERROR\b|\bCRITICAL\b|never await
 #: `python -m ottla`, with other constants and fewer open files.
 _START = """
 import resource, sys
-from ottla.broker import connection, listener, request_memory
+from ottla.broker import answering, connection, listener, receiving, request_memory
 from ottla.cli.main import main
 for name, value in {constants}.items():
-    modules = [module for module in (connection, listener, request_memory) if hasattr(module, name)]
+    modules = [module for module in (answering, connection, listener, receiving, request_memory) if hasattr(module, name)]
     assert modules, name
     for module in modules:
         setattr(module, name, value)

@@ -11,7 +11,7 @@ from typing import Self
 
 import pytest
 
-from ottla.broker import connection
+from ottla.broker import receiving
 from ottla.broker.connection import Connection
 from ottla.broker.connection_limits import BACKLOG_BYTES_MAX, FRAME_DEADLINE_S, PARTIAL_BUFFER_GROWTH
 from ottla.broker.fetch_sessions import PARTITIONS_MAX as SESSION_PARTITIONS_MAX
@@ -297,7 +297,7 @@ async def test_one_request_of_many_bombs_has_its_time_and_no_more(monkeypatch: p
 
 async def test_a_connection_gives_way_to_others(monkeypatch: pytest.MonkeyPatch) -> None:
     """With its share of the loop used up after every request, a burst takes a turn of the loop each."""
-    monkeypatch.setattr(connection, "TURN_S", 0.0)
+    monkeypatch.setattr(receiving, "TURN_S", 0.0)
     async with StillBroker() as running, running.connect() as greedy, running.connect() as other:
         await other.call(ApiVersionsRequest(), 0)
         greedy.writer.write(b"".join(greedy.frame(ApiVersionsRequest(), 0) for _ in range(500)))
