@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import plain
+from . import plain, scram
 from .base import (
     Authenticated,
     AuthenticationFailed,
@@ -24,5 +24,10 @@ __all__ = [
 
 #: All mechanisms by name. A new one is a file and a row here.
 MECHANISMS: dict[str, Mechanism] = {
-    row.name: row for row in (Mechanism(plain.NAME, (plain.LOGIN_MODULE,), plain.server, plain.client),)
+    row.name: row
+    for row in (
+        Mechanism(plain.NAME, (plain.LOGIN_MODULE,), plain.server, plain.client),
+        Mechanism("SCRAM-SHA-256", (scram.LOGIN_MODULE,), scram.server, scram.client),
+        Mechanism("SCRAM-SHA-512", (scram.LOGIN_MODULE,), scram.server, scram.client),
+    )
 }

@@ -91,6 +91,11 @@ def no_token(token_id: str, mechanism: str) -> TokenCredential | None:
     return None
 
 
+def few_iterations(mechanism: str) -> int:
+    """Return Kafka's smallest and usual number of iterations."""
+    return 4096
+
+
 @dataclass(frozen=True, repr=False)
 class ServerInputs:
     """All that a server's side may ask for. Made anew for each exchange."""
@@ -105,6 +110,8 @@ class ServerInputs:
     credential: Callable[[str, str], ScramCredential | None] = no_credential
     #: A delegation token by id and mechanism.
     token: Callable[[str, str], TokenCredential | None] = no_token
+    #: How many iterations most credentials of a mechanism have: those of users that do not exist must not stand out.
+    usual_iterations: Callable[[str], int] = few_iterations
     #: What the mechanism's `prepare` made of its settings: keys, keytabs.
     prepared: Any = None
     #: A secret of this broker process, for answers to users that do not exist.

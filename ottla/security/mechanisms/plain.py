@@ -27,19 +27,14 @@ _JAAS_USER = "user_"
 
 
 def server(inputs: ServerInputs) -> ServerExchange:
-    """Take the one message and compare. Takes equally long for users that do not exist."""
+    """Take the one message and compare. Takes equally long wherever the user stands, and if it does not exist."""
     message: bytes = yield None
     authzid, user, password = _parse(message)
     expected = inputs.jaas.get(_JAAS_USER + user)
+    mechanism, credential = _stored(inputs, user if expected is None else "")
+    matches = yield Work(lambda: scram_keys.verifies(mechanism, password, credential))
     if expected is not None:
-        # Compared as HMACs: equally long whatever the lengths.
-        digests = [
-            hmac.digest(inputs.pepper, text.encode("utf-8", "surrogatepass"), "sha256") for text in (password, expected)
-        ]
-        matches = hmac.compare_digest(*digests)
-    else:
-        mechanism, credential = _stored(inputs, user)
-        matches = yield Work(lambda: scram_keys.verifies(mechanism, password, credential))
+        matches = _equal(inputs.pepper, password, expected)
     if not matches:
         raise AuthenticationFailed("Authentication failed: Invalid username or password")
     if authzid and authzid != user:
@@ -49,6 +44,12 @@ def server(inputs: ServerInputs) -> ServerExchange:
     return Authenticated(Principal(USER, user))
 
 
+def _equal(key: bytes, one: str, other: str) -> bool:
+    """Compare in a time that says nothing: as HMACs, equally long whatever the lengths."""
+    first, second = (hmac.digest(key, text.encode("utf-8", "surrogatepass"), "sha256") for text in (one, other))
+    return hmac.compare_digest(first, second)
+
+
 def _stored(inputs: ServerInputs, user: str) -> tuple[str, ScramCredential]:
     """Find the verifier of a user, the stronger one first, or one that no password fits."""
     for mechanism in reversed(scram_keys.HASHES):
@@ -56,7 +57,7 @@ def _stored(inputs: ServerInputs, user: str) -> tuple[str, ScramCredential]:
         if credential is not None:
             return mechanism, credential
     mechanism = "SCRAM-SHA-512"
-    return mechanism, scram_keys.fake_credential(mechanism, user, inputs.pepper)
+    return mechanism, scram_keys.fake_credential(mechanism, user, inputs.pepper, inputs.usual_iterations(mechanism))
 
 
 def _parse(message: bytes) -> tuple[str, str, str]:

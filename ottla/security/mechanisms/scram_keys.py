@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from collections.abc import Callable
 
 from .base import ScramCredential
 
@@ -52,12 +53,25 @@ def verifies(mechanism: str, password: str, credential: ScramCredential) -> bool
     return hmac.compare_digest(stored_key(mechanism, client_key(mechanism, salted)), credential.stored_key)
 
 
-def fake_credential(mechanism: str, user: str, pepper: bytes) -> ScramCredential:
+def new_salt(random: Callable[[int], bytes]) -> bytes:
+    """Make a salt that looks like those of Kafka's own tools: 130 bits as digits of base 36."""
+    return _base36(int.from_bytes(random(17), "big") >> 6)
+
+
+def fake_credential(mechanism: str, user: str, pepper: bytes, iterations: int = ITERATIONS_MIN) -> ScramCredential:
     """Make a credential for a user that does not exist: always the same for a name, and no password fits.
 
     Without it, salt or time would tell who exists. `pepper` is a secret, or anybody could compute the salt.
     """
     name = user.encode("utf-8", "surrogatepass")
-    salt = hmac.digest(pepper, b"salt:" + name, "sha256")[:20]
+    salt = hmac.digest(pepper, b"salt:" + name, "sha256")
     key = hmac.digest(pepper, b"key:" + name, HASHES[mechanism])
-    return ScramCredential(salt, key, key, ITERATIONS_MIN)
+    return ScramCredential(_base36(int.from_bytes(salt[:17], "big") >> 6), key, key, iterations)
+
+
+def _base36(number: int) -> bytes:
+    digits = bytearray()
+    while number:
+        number, digit = divmod(number, 36)
+        digits.append(b"0123456789abcdefghijklmnopqrstuvwxyz"[digit])
+    return bytes(reversed(digits))

@@ -1,0 +1,202 @@
+"""SCRAM-SHA-256 and SCRAM-SHA-512 (RFC 5802, RFC 7677): a password is shown without being sent.
+
+    client                                             server
+    n,,n=user,r=<client nonce>            ──►
+                                          ◄──          r=<client nonce><server nonce>,s=<salt>,i=<iterations>
+    c=biws,r=<both nonces>,p=<proof>      ──►
+                                          ◄──          v=<server signature>
+
+Channel binding is not offered, as in Kafka. Both sides sign the messages exactly as they went over the wire. A user that
+does not exist is answered like one with a wrong password: salt of its own, same number of messages, same work.
+
+With the extension `tokenauth=true` name and password are id and HMAC of a delegation token (KIP-48).
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hmac
+import re
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple
+
+from ..principal import USER, Principal
+from . import scram_keys
+from .base import (
+    Authenticated,
+    AuthenticationFailed,
+    ClientExchange,
+    ClientInputs,
+    ScramCredential,
+    ServerExchange,
+    ServerInputs,
+    Work,
+)
+
+LOGIN_MODULE = "org.apache.kafka.common.security.scram.ScramLoginModule"
+#: A client does not derive longer than this, whatever a server asks.
+CLIENT_ITERATIONS_MAX = 1_000_000
+_MESSAGE_MAX = 64 * 1024
+_NONCE_BYTES = 24
+
+# The grammar as Kafka reads it: names are ASCII.
+_SASLNAME = r"(?:[\x01-\x2b\x2d-\x3c\x3e-\x7f]|=2C|=3D)+"
+_PRINTABLE = r"[\x21-\x2b\x2d-\x7e]+"
+_EXTENSIONS = r"(?:,[A-Za-z]+=[\x01-\x2b\x2d-\x7f]+)*"
+_BASE64 = "[A-Za-z0-9/+]*={0,2}"
+_CLIENT_FIRST = re.compile(
+    f"(?P<header>n,(?:a=(?P<authzid>{_SASLNAME}))?,)"
+    f"(?P<bare>n=(?P<name>{_SASLNAME}),r=(?P<nonce>{_PRINTABLE})(?P<extensions>{_EXTENSIONS}))"
+)
+_CLIENT_FINAL = re.compile(
+    f"(?P<bare>c=(?P<binding>{_BASE64}),r=(?P<nonce>{_PRINTABLE}){_EXTENSIONS}),p=(?P<proof>{_BASE64})"
+)
+_SERVER_FIRST = re.compile(
+    f"r=(?P<nonce>{_PRINTABLE}),s=(?P<salt>{_BASE64}),i=(?P<iterations>[0-9]{{1,9}}){_EXTENSIONS}"
+)
+_SERVER_FINAL = re.compile(f"(?:e=(?P<error>[^,]*)|v=(?P<signature>{_BASE64})){_EXTENSIONS}")
+
+
+class _First(NamedTuple):
+    header: str
+    authzid: str
+    bare: str
+    user: str
+    nonce: str
+    by_token: bool
+
+
+# -- the server ----------------------------------------------------------------------------------------------------
+
+
+def server(inputs: ServerInputs) -> ServerExchange:
+    """Verify a client; its last message is our signature."""
+    mechanism = inputs.mechanism
+    first = _read_client_first((yield None))
+    principal, credential, expires_ms = _look_up(inputs, first)
+    if first.authzid and first.authzid != first.user:
+        raise AuthenticationFailed(
+            "Authentication failed: Client requested an authorization id that is different from username"
+        )
+    nonce = first.nonce + _nonce(inputs.random)
+    server_first = f"r={nonce},s={_encode(credential.salt)},i={credential.iterations}"
+    final = _match(_CLIENT_FINAL, (yield server_first.encode()), "client-final")
+    signed = f"{first.bare},{server_first},{final['bare']}".encode()
+    proof_fits = _check_proof(mechanism, credential, signed, _decode(final["proof"], "proof"))
+    signature = hmac.digest(credential.server_key, signed, scram_keys.HASHES[mechanism])
+    if not hmac.compare_digest(final["nonce"], nonce):
+        raise AuthenticationFailed(reason="the nonce of the client's final message is not ours (CVE-2024-56128)")
+    if _decode(final["binding"], "channel binding") != first.header.encode():
+        raise AuthenticationFailed(reason="the channel binding is not that of the client's first message")
+    if principal is None or not proof_fits:
+        raise AuthenticationFailed(reason="wrong user or password")
+    return Authenticated(principal, f"v={_encode(signature)}".encode(), expires_ms)
+
+
+def _look_up(inputs: ServerInputs, first: _First) -> tuple[Principal | None, ScramCredential, int | None]:
+    """Find the credential, or make one up; both cost the same."""
+    mechanism = inputs.mechanism
+    fake = scram_keys.fake_credential(mechanism, first.user, inputs.pepper, inputs.usual_iterations(mechanism))
+    if first.by_token:
+        token = inputs.token(first.user, mechanism)
+        if token is not None and token.expires_ms > inputs.now_ms:
+            return token.owner._replace(by_token=True), token.credential, token.expires_ms
+        return None, fake, None
+    known = inputs.credential(first.user, mechanism)
+    if known is None or known.iterations < scram_keys.ITERATIONS_MIN:
+        return None, fake, None
+    return Principal(USER, first.user), known, None
+
+
+def _read_client_first(message: bytes) -> _First:
+    found = _match(_CLIENT_FIRST, message, "client-first")
+    extensions = dict(pair.split("=", 1) for pair in found["extensions"].split(",")[1:])
+    by_token = extensions.get("tokenauth", "").lower() == "true"
+    authzid = _from_saslname(found["authzid"] or "")
+    return _First(found["header"], authzid, found["bare"], _from_saslname(found["name"]), found["nonce"], by_token)
+
+
+def _check_proof(mechanism: str, credential: ScramCredential, signed: bytes, proof: bytes) -> bool:
+    """Whether the proof comes from who knows the client key: what it hides must hash to the stored key."""
+    signature = hmac.digest(credential.stored_key, signed, scram_keys.HASHES[mechanism])
+    if len(proof) != len(signature):
+        return False
+    key = _xor(proof, signature)
+    return hmac.compare_digest(scram_keys.stored_key(mechanism, key), credential.stored_key)
+
+
+# -- the client ----------------------------------------------------------------------------------------------------
+
+
+def client(inputs: ClientInputs) -> ClientExchange:
+    """Show a password, and have the server show that it knows it too."""
+    mechanism = inputs.mechanism
+    own_nonce = _nonce(inputs.random)
+    extension = ",tokenauth=true" if inputs.options.get("tokenauth", "").lower() == "true" else ""
+    bare = f"n={_to_saslname(inputs.username)},r={own_nonce}{extension}"
+    challenge: bytes = yield f"n,,{bare}".encode()
+
+    answer = _match(_SERVER_FIRST, challenge, "server-first")
+    iterations = int(answer["iterations"])
+    if not answer["nonce"].startswith(own_nonce) or len(answer["nonce"]) == len(own_nonce):
+        raise AuthenticationFailed("the server's nonce does not begin with ours: it is not answering us")
+    if not scram_keys.ITERATIONS_MIN <= iterations <= CLIENT_ITERATIONS_MAX:
+        raise AuthenticationFailed(
+            f"the server asks for {iterations} iterations of {mechanism}; between {scram_keys.ITERATIONS_MIN} and "
+            f"{CLIENT_ITERATIONS_MAX} are accepted"
+        )
+    salt = _decode(answer["salt"], "salt")
+    salted: bytes = yield Work(partial(scram_keys.salted_password, mechanism, inputs.password, salt, iterations))
+
+    final = f"c={_encode(b'n,,')},r={answer['nonce']}"
+    signed = f"{bare},{answer.string},{final}".encode()
+    key = scram_keys.client_key(mechanism, salted)
+    hash_name = scram_keys.HASHES[mechanism]
+    proof = _xor(key, hmac.digest(scram_keys.stored_key(mechanism, key), signed, hash_name))
+    outcome = _match(_SERVER_FINAL, (yield f"{final},p={_encode(proof)}".encode()), "server-final")
+    if outcome["error"] is not None:
+        raise AuthenticationFailed(f"the server refuses: {outcome['error']}")
+    expected = hmac.digest(scram_keys.server_key(mechanism, salted), signed, hash_name)
+    if not hmac.compare_digest(_decode(outcome["signature"], "signature"), expected):
+        raise AuthenticationFailed("the server does not know the password: it is not the one it claims to be")
+
+
+# -- pieces of messages --------------------------------------------------------------------------------------------
+
+
+def _match(pattern: re.Pattern[str], message: bytes, what: str) -> re.Match[str]:
+    found = None
+    if len(message) <= _MESSAGE_MAX:
+        found = pattern.fullmatch(message.decode("ascii", "replace"))
+    if found is None:
+        raise AuthenticationFailed(reason=f"the {what} message of SCRAM is malformed")
+    return found
+
+
+def _decode(text: str, what: str) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except binascii.Error:
+        raise AuthenticationFailed(reason=f"the {what} is not base64") from None
+
+
+def _encode(data: bytes) -> str:
+    return base64.b64encode(data).decode()
+
+
+def _xor(first: bytes, second: bytes) -> bytes:
+    return bytes(a ^ b for a, b in zip(first, second, strict=True))
+
+
+def _nonce(random: Callable[[int], bytes]) -> str:
+    return _encode(random(_NONCE_BYTES))
+
+
+def _to_saslname(name: str) -> str:
+    return name.replace("=", "=3D").replace(",", "=2C")
+
+
+def _from_saslname(name: str) -> str:
+    return name.replace("=2C", ",").replace("=3D", "=")
