@@ -168,7 +168,8 @@ class Answering(asyncio.BufferedProtocol):
 
     # ── the end ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _refuse(self, reason: str) -> None:
+    def refuse(self, reason: str) -> None:
+        """Close a connection that asks for what it may not have, and say why in the log."""
         self.broker.metrics.invalid_requests += 1
         self._listener.log_closing(self.peer_host, reason)
         self.close()

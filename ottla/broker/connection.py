@@ -22,7 +22,7 @@ import logging
 import socket
 import struct
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ..protocol.errors import RemoteProtocolError
 from ..protocol.framing import API_VERSIONS_KEY, read_request_header
@@ -45,13 +45,26 @@ if TYPE_CHECKING:
 log = logging.getLogger("ottla.broker.connection")
 
 _HEADER = struct.Struct(">hhih")
+_SIZE = struct.Struct(">i")
+#: The config that says how large a frame may be before authentication is complete.
+_UNAUTHENTICATED_FRAME = "sasl.server.max.receive.size"
+
+
+class Authentication(Protocol):
+    """What stands between a connection and its requests until the client has shown who it is."""
+
+    def take(self, frame: Any) -> bool:
+        """Look at a whole frame before anything of it is read; True if that was all there is to do with it.
+
+        False lets it through as a request like any other. Who refuses it calls `Connection.refuse`.
+        """
 
 
 class Connection(Receiving):
     """One client. All methods run on the loop."""
 
     __slots__ = (
-        "_client_id", "_client_id_bytes", "_unread_bytes", "listener_name", "number", "on_close", "peer_port", "principal", "software",
+        "_client_id", "_client_id_bytes", "_unread_bytes", "authentication", "listener_name", "number", "on_close", "peer_port", "principal", "software",
     )  # fmt: skip
 
     def __init__(self, listener: Listener) -> None:
@@ -61,6 +74,8 @@ class Connection(Receiving):
         #: Name and version of the client's library, as it tells (ApiVersions v3+).
         self.software: tuple[str, str] | None = None
         self.principal: Principal = ANONYMOUS
+        #: On a SASL listener, until the client has shown who it is; it sees each frame first.
+        self.authentication: Authentication | None = None
         #: Called when the connection ends: waiting fetches.
         self.on_close: set[Callable[[], None]] = set()
         #: How much it had not read when it was last seen to read.
@@ -83,6 +98,25 @@ class Connection(Receiving):
         if sock is not None:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._descriptor = sock.fileno()
+        self.established()
+
+    def established(self) -> None:
+        """The client can be talked to: on a TLS listener after the handshake."""
+        self.authentication = self._listener.authentication_of(self)
+        if self.authentication is not None:
+            self.frame_bytes_max = min(self.frame_bytes_max, self._listener.security.integer(_UNAUTHENTICATED_FRAME))
+
+    def authenticated(self, principal: Principal) -> None:
+        """The client has shown who it is: what it sends from now on are requests of this principal."""
+        self.principal = principal
+        self.authentication = None
+        self.frame_bytes_max = self._listener.request_bytes_max
+
+    def send_token(self, token: bytes) -> None:
+        """Send a SASL token behind its size alone, as Kafka did before SaslAuthenticate."""
+        self._out += [_SIZE.pack(len(token)), token]
+        self._encoded += 4 + len(token)
+        self._flush()
 
     def connection_lost(self, exc: BaseException | None) -> None:
         self._closing = True
@@ -108,6 +142,8 @@ class Connection(Receiving):
 
     def _start(self, frame: Any) -> None:
         """Decode one request and hand it to its handler."""
+        if self.authentication is not None and self.authentication.take(frame):
+            return
         listener = self._listener
         intercepted = listener.dispatcher.intercept is not None
         if intercepted:
@@ -129,7 +165,7 @@ class Connection(Receiving):
                 pos += 1
             request, _ = route.decode(frame, pos)
         except (RemoteProtocolError, IndexError, struct.error) as problem:
-            self._refuse(f"the request cannot be read: {problem}")
+            self.refuse(f"the request cannot be read: {problem}")
             return
         listener.metrics.requests_by_key[key] += 1
         context = Context(self.broker, self, version, self._client_id)
@@ -170,7 +206,7 @@ class Connection(Receiving):
         """Answer ApiVersions in v0 (KIP-511); close for any other API, as Kafka does."""
         key, version, correlation_id, _ = _HEADER.unpack_from(frame)
         if key != API_VERSIONS_KEY:
-            self._refuse(f"API key {key} version {version} is not served here")
+            self.refuse(f"API key {key} version {version} is not served here")
             return
         route = self._listener.route(API_VERSIONS_KEY, 0)
         assert route is not None
@@ -196,7 +232,7 @@ class Connection(Receiving):
             if ticks - self._unread_since > CLOSE_DEADLINE_S / SWEEP_INTERVAL_S:
                 self.abort()
         elif self._partial is not None and self._reading and self._frame_started < too_slow:
-            self._refuse(f"a request of {self._expected} bytes did not arrive within {FRAME_DEADLINE_S:.0f} s")
+            self.refuse(f"a request of {self._expected} bytes did not arrive within {FRAME_DEADLINE_S:.0f} s")
         elif self._blocked and not self._is_read(ticks):
             self.abort_for("it does not read its answers")
         elif not self._muted and ticks - self.last_active > self._listener.idle_ticks_max:

@@ -16,8 +16,9 @@ import socket
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from .connection import Connection
+from .connection import Authentication, Connection
 from .connection_limits import SWEEP_INTERVAL_S
+from .listener_security import ListenerSecurity
 from .request_memory import PRESSURE_DEADLINE_S
 from .spare_buffers import SpareBuffers
 
@@ -46,8 +47,9 @@ class Listener:
     #: Numbers the connections of all listeners in the order in which they are accepted.
     numbers = count(1)
 
-    def __init__(self, broker: Broker, name: str, host: str, port: int) -> None:
+    def __init__(self, broker: Broker, name: str, host: str, port: int, protocol: str = "PLAINTEXT") -> None:
         config = broker.config
+        self.security = ListenerSecurity(name, protocol, config.levels)
         self.broker = broker
         self.metrics = broker.metrics
         self.dispatcher = broker.dispatcher
@@ -79,7 +81,8 @@ class Listener:
         self._sweeper: asyncio.TimerHandle | None = None
 
     def configure(self, levels: Levels) -> None:
-        """Take over the limits that may change while the broker runs."""
+        """Take over what may change while the broker runs."""
+        self.security.levels = levels
         own = levels.for_listener(self.name, "max.connections")
         wanted = levels.integer("max.connections") if own is None else min(int(own), levels.integer("max.connections"))
         files_max = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
@@ -149,6 +152,10 @@ class Listener:
             connection.abort()
         if self.connections:
             await asyncio.wait([self._emptied], timeout=STOP_DEADLINE_S)
+
+    def authentication_of(self, connection: Connection) -> Authentication | None:
+        """Return what a client of this listener must get past before its requests are handled; None where nothing."""
+        return None
 
     def admit(self, connection: Connection) -> bool:
         """Count a connection in; False if it is one too many."""

@@ -191,7 +191,7 @@ class Receiving(Answering):
     def _refuse_frame(self, size: int, start: bytes) -> None:
         """Close a connection whose bytes cannot be a request."""
         limit = self.frame_bytes_max
-        self._refuse(f"a request of {size} bytes was announced; the limit is {limit}{hint(start)}")
+        self.refuse(f"a request of {size} bytes was announced; the limit is {limit}{hint(start)}")
 
     # ── the backlog ──────────────────────────────────────────────────────────────────────────────────────────────────
 

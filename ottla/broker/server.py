@@ -157,7 +157,7 @@ class Broker:
             image = await self._take_over(image)
         self.directory_ids = write_identity(self.logs.directories, self.node_id, self.cluster_id)
         self._load_logs(image)
-        self.listeners = [Listener(self, x.name, x.host, x.port) for x in config.listeners]
+        self.listeners = [Listener(self, x.name, x.host, x.port, x.security_protocol) for x in config.listeners]
         for listener in self.listeners:
             await listener.bind()
         self.apply(image)
