@@ -36,7 +36,7 @@ def cast(_kind: Any, value: Any) -> Any:
     return value
 
 
-def declare(_kind: Any, value: Any = None) -> Any:
+def declare(_kind: Any, value: Any = None, visibility: str = "") -> Any:
     return value
 
 
@@ -48,11 +48,14 @@ def _unchanged(thing: T) -> T:
     return thing
 
 
-cfunc = inline = cclass = final = _unchanged
+cfunc = ccall = inline = cclass = final = no_gc = _unchanged
 
 
 def exceptval(check: bool) -> Callable[[T], T]:
     return _unchanged
+
+
+freelist = exceptval
 
 
 class _NoGil:

@@ -31,6 +31,7 @@ HOT_MODULES: dict[str, str] = {
     "ottla.protocol._produce_cy": "Produce of one batch: read and answer",
     "ottla.records._batch_cy": "record batches: checksum and check",
     "ottla.records._records_cy": "record batches: read and build",
+    "ottla.client.consumer._columns_cy": "consumer: records as columns",
     "ottla.log.cleaner._keys_cy": "compaction: the map of keys",
     "ottla.log.cleaner._rewrite_cy": "compaction: batches anew",
 }
