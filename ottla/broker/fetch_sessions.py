@@ -133,7 +133,7 @@ class FetchSessions:
         if request.session_epoch in (INITIAL_EPOCH, FINAL_EPOCH):
             self._end(request.session_id)
             session = None
-            if request.session_epoch == INITIAL_EPOCH and request.topics:
+            if request.session_epoch == INITIAL_EPOCH:
                 session = self._open(request, uses_topic_ids, now_ms)
             if session is None:
                 # A partition that is named twice is read once, as it is named the last time.

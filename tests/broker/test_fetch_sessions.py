@@ -117,9 +117,12 @@ def test_a_session_that_follows_nothing_any_more_is_closed() -> None:
     assert len(sessions) == 0
 
 
-def test_no_session_is_opened_for_nothing() -> None:
+def test_a_session_may_begin_with_nothing_and_grow() -> None:
     sessions = cache()
-    assert sessions.begin(request(0, 0), BY_NAME, 0) == ([], None, False)
+    session = opened(sessions)
+    partitions, _, incremental = sessions.begin(request(session.id, 1, ("a", 0, 5)), BY_NAME, 0)
+    assert offsets(partitions) == {("a", 0): 5}
+    assert incremental
 
 
 def test_the_epoch_after_the_last_is_1() -> None:

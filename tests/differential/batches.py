@@ -8,7 +8,7 @@ import struct
 import google_crc32c
 
 NOW_MS = 1_700_000_000_000
-GZIP, TRANSACTIONAL, CONTROL = 1, 16, 32
+GZIP, LOG_APPEND_TIME, TRANSACTIONAL, CONTROL = 1, 8, 16, 32
 
 
 def varint(value: int) -> bytes:

@@ -23,6 +23,8 @@ _KAFKA_FAILS = (
 _NO_SASL = "SASL is not served yet, and what is not served is not advertised"
 _TELLS = "Kafka leaves the text of a partition's error null; Ottla says what is wrong"
 
+_TWICE = "Kafka drops all but the last batch and tells nobody; Ottla appends each"
+
 _OPAQUE = "a classic member's id in a consumer group is a UUID made up by the broker, written in another way"
 
 KNOWN: list[Known] = [
@@ -53,6 +55,16 @@ KNOWN: list[Known] = [
     Known("produce: *", "*.error_message", _TELLS),
     Known("txn *", "*.error_message", _TELLS),
     Known("produce: null", "outcome", _KAFKA_FAILS),
+    Known("produce: partition twice", "*", _TWICE),
+    Known("produce: topic twice", "*", _TWICE),
+    Known(
+        "produce: LogAppendTime bit from a client",
+        "*",
+        "Kafka takes the greatest time of the batch for each of its records; Ottla refuses a time no client can know",
+    ),
+    Known("fetch: negative max bytes*", "*", _KAFKA_FAILS),
+    Known("fetch: negative isolation level", "*", _KAFKA_FAILS),
+    Known("offsets: negative isolation level", "*", _KAFKA_FAILS),
     Known("produce: codec 7", "*", _KAFKA_FAILS),
     Known("produce: rubbish records", "*", _KAFKA_FAILS),
     Known(

@@ -6,7 +6,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from .batches import CONTROL, GZIP, NOW_MS, TRANSACTIONAL, batch, record
+from .batches import CONTROL, GZIP, LOG_APPEND_TIME, NOW_MS, TRANSACTIONAL, batch, record
 from .rows_topics import ABSENT_ID, create, topic
 from .wire import Row, learned
 
@@ -35,6 +35,7 @@ def idempotent(*values: bytes, producer: tuple[int, int, int]) -> bytes:
 
 
 PRODUCES = [
+    create("to produce twice", topic("twice"), versions="7"),
     produce("three records", "one", batch(b"a", b"b", b"c")),
     produce("acks 1", "one", batch(b"d"), acks=1),
     produce("acks 0", "one", batch(b"e"), acks=0, silent=True, versions="9"),
@@ -86,6 +87,44 @@ PRODUCES = [
     produce("negative timestamp", "one", batch(b"a", timestamp=-1)),
     produce("base offset not 0", "one", batch(b"a", base_offset=77)),
     produce("nothing", "one", b"", topics=[]),
+    produce(
+        "topic without partitions",
+        "one",
+        b"",
+        topics=[{"name": "one", "topic_id": learned("topic:one"), "partition_data": []}],
+    ),
+    produce("LogAppendTime bit from a client", "one", batch(b"a", attributes=LOG_APPEND_TIME)),
+    produce(
+        "partition twice",
+        "twice",
+        b"",
+        ordered=True,
+        topics=[
+            {
+                "name": "twice",
+                "topic_id": learned("topic:twice"),
+                "partition_data": [{"index": 0, "records": batch(b"p")}, {"index": 0, "records": batch(b"q")}],
+            }
+        ],
+    ),
+    produce(
+        "topic twice",
+        "twice",
+        b"",
+        ordered=True,
+        topics=[
+            {
+                "name": "twice",
+                "topic_id": learned("topic:twice"),
+                "partition_data": [{"index": 0, "records": batch(b"p")}],
+            },
+            {
+                "name": "twice",
+                "topic_id": learned("topic:twice"),
+                "partition_data": [{"index": 0, "records": batch(b"q")}],
+            },
+        ],
+    ),
     produce(
         "two partitions, one unknown",
         "three",
@@ -160,6 +199,12 @@ FETCHES = [
     fetch("one byte", "fetched", 0, partition_max_bytes=1),
     fetch("zero bytes", "fetched", 0, partition_max_bytes=0),
     fetch("max bytes of one", "fetched", 0, max_bytes=1),
+    fetch("negative max bytes", "fetched", 0, max_bytes=-1),
+    fetch("negative max bytes of a partition", "fetched", 0, partition_max_bytes=-1),
+    fetch("negative min bytes", "fetched", 0, min_bytes=-1),
+    fetch("negative max wait", "fetched", 6, max_wait_ms=-1, min_bytes=1),
+    fetch("negative isolation level", "fetched", 0, isolation_level=-1),
+    fetch("new session of nothing", "fetched", topics=[], session_epoch=0, versions="7+"),
     fetch("read committed", "fetched", 0, isolation_level=1),
     fetch("unknown isolation level", "fetched", 0, isolation_level=9),
     fetch("current epoch", "fetched", 0, leader_epoch=0),
@@ -242,6 +287,7 @@ LISTS = [
     offsets("current epoch", "listed", -1, epoch=0),
     offsets("epoch too new", "listed", -1, epoch=3),
     offsets("unknown isolation level", "listed", -1, isolation=9),
+    offsets("negative isolation level", "listed", -1, isolation=-1),
     offsets("nothing", "listed", -1, topics=[]),
     offsets(
         "partition twice",

@@ -52,6 +52,8 @@ def produce(context: Context, request: ProduceRequest) -> ProduceResponse | Defe
     #: What begins a transaction in its partition, and waits for the coordinator's word.
     joining: list[_Place] = []
     for topic in request.topic_data:
+        if not topic.partition_data:
+            continue  # Kafka answers partitions, and finds none here
         items: list[PartitionProduceResponse] = []
         producing.response.responses.append(
             TopicProduceResponse(name=topic.name, topic_id=topic.topic_id, partition_responses=items)
