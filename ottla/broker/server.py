@@ -34,12 +34,14 @@ from .coordinators.service import CoordinatorService
 from .coordinators.share_groups import ShareGroups
 from .coordinators.share_state import ShareStateService
 from .coordinators.transactions import TransactionCoordinatorService
+from .credentials import Credentials
 from .dispatch import Dispatcher
 from .fetch_sessions import FetchSessions
 from .group_commit import GroupCommit
 from .identity import check_no_partitions, new_cluster_id, stored_cluster_id, write_identity
 from .listener import Listener
 from .metrics import Metrics
+from .newcomers import Newcomers
 from .partition import Partition
 from .partitions import Partitions
 from .producer_ids import ProducerIds
@@ -98,14 +100,18 @@ class Broker:
         self.files: Files = files or DiskFiles()
         self.logs: LogManager = LogManager(self.files, config.log_dirs)
         self.metadata: MetadataLog = metadata or SqliteMetadataLog(f"{config.log_dirs[0]}/ottla-metadata.db")
+        #: Whether the first log dir holds the metadata: without it the broker cannot go on.
+        self._metadata_on_disk = metadata is None
         self.image: MetadataImage = MetadataImage.empty()
         self.metrics: Metrics = Metrics()
         self.dispatcher = Dispatcher()
+        self.credentials = Credentials(self)
         self.supported_features = SUPPORTED_FEATURES
         self.fetch_bytes_max = config.integer("fetch.max.bytes")
         request_bytes = config.integer("queued.max.request.bytes")
         self.request_memory = RequestMemory(request_bytes if request_bytes > 0 else REQUEST_MEMORY_MAX)
         self.unread_memory = UnreadMemory(UNREAD_MEMORY_MAX)
+        self.newcomers = Newcomers()
         self.throttling = Throttling(config)
         self.client_telemetry = ClientTelemetry(config.integer("telemetry.max.bytes"))
         self.epoch: int = -1
@@ -182,6 +188,7 @@ class Broker:
             await asyncio.to_thread(self.monitoring.stop)  # its threads may be asking this loop
         for listener in self.listeners:
             await listener.stop()
+        self.credentials.stop()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -318,13 +325,13 @@ class Broker:
 
     @property
     def disk_failure(self) -> KafkaStorageError | None:
-        """Why no log dir can be used any more; None while one can."""
+        """What failed of the disks that leaves the broker nothing to go on with: the metadata's, or all."""
         failures = [directory.health.failure for directory in self.logs.directories]
-        return failures[0] if all(failures) else None
+        return failures[0] if all(failures) or self._metadata_on_disk else None
 
     def _on_disk_failure(self) -> None:
-        """A log dir failed. Without any the broker would only refuse: it ends, as Kafka does, and says why."""
+        """A log dir failed. The broker serves from the others, or ends, as Kafka does, and says why."""
         failure = self.disk_failure
         if failure is not None and not self.failed.is_set():
-            log.critical("no log directory is left: %s", failure)
+            log.critical("the broker cannot go on: %s", failure)
             self.failed.set()

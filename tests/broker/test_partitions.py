@@ -6,10 +6,13 @@ import asyncio
 import errno
 import os
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ottla.broker.config import BrokerConfig
+from ottla.broker.server import Broker
 from ottla.log.memory_files import FaultyFiles, MemoryFile, MemoryFiles
 from ottla.protocol.apis.create_partitions import CreatePartitionsRequest, CreatePartitionsTopic
 from ottla.protocol.apis.delete_topics import DeleteTopicsRequest
@@ -331,3 +334,15 @@ async def test_a_broker_whose_last_disk_failed_ends() -> None:
         failure = running.broker.disk_failure
         assert failure is not None
         assert isinstance(failure.__cause__, OSError)
+
+
+async def test_a_broker_whose_metadata_lies_on_a_failed_disk_ends(tmp_path: Path) -> None:
+    """As Kafka does when metadata.log.dir fails, whatever other log dirs are left."""
+    sets = {"listeners": "PLAINTEXT://127.0.0.1:0", "log.dirs": f"{tmp_path}/a,{tmp_path}/b"}
+    broker = Broker(BrokerConfig.load(sets=sets))
+    await broker.start()
+    for number, ends in ((1, False), (0, True)):
+        broker.logs.directories[number].health.fail(OSError(errno.EIO, "Input/output error"))
+        await turns()
+        assert broker.failed.is_set() == ends
+    await broker.stop(clean=False)
