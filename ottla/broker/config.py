@@ -249,7 +249,7 @@ class BrokerConfig:
                 if names.count(name) > 1 and not (key == "listeners" and _one_per_family(listeners, name)):
                     raise ConfigError(f"{key} names {name} twice: every listener needs a name of its own")
         for listener in self.listeners:
-            if listener.security_protocol != "PLAINTEXT":
+            if listener.security_protocol not in ("PLAINTEXT", "SASL_PLAINTEXT"):
                 raise ConfigError(
                     f"listener {listener.name} speaks {listener.security_protocol}, which is not served so far: only "
                     "PLAINTEXT is; put a TLS proxy in front, or keep the listener on a private network"

@@ -112,6 +112,10 @@ class Connection(Receiving):
         self.authentication = None
         self.frame_bytes_max = self._listener.request_bytes_max
 
+    def answer(self, route: Route, correlation_id: int, result: Any) -> None:
+        """Answer a request that `authentication` took."""
+        self._answer(route, correlation_id, result)
+
     def send_token(self, token: bytes) -> None:
         """Send a SASL token behind its size alone, as Kafka did before SaslAuthenticate."""
         self._out += [_SIZE.pack(len(token)), token]

@@ -16,10 +16,12 @@ import socket
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
+from .authentication import SaslAuthentication
 from .connection import Authentication, Connection
 from .connection_limits import SWEEP_INTERVAL_S
 from .listener_security import ListenerSecurity
 from .request_memory import PRESSURE_DEADLINE_S
+from .sasl_listener import AuthenticationCounts, SaslListener
 from .spare_buffers import SpareBuffers
 
 if TYPE_CHECKING:
@@ -64,6 +66,9 @@ class Listener:
         self.connections_per_ip_max = 0
         #: Addresses that may hold more or fewer connections than others.
         self.connections_by_ip_max: dict[str, int] = {}
+        self.authentications = AuthenticationCounts()
+        self.tasks: set[asyncio.Future[Any]] = set()
+        self.sasl = SaslListener(self) if self.security.uses_sasl else None
         self.configure(config.levels)
         self.idle_ticks_max = config.integer("connections.max.idle.ms") / 1000 / SWEEP_INTERVAL_S
         #: Sweeps so far: a clock that costs nothing to read.
@@ -83,6 +88,8 @@ class Listener:
     def configure(self, levels: Levels) -> None:
         """Take over what may change while the broker runs."""
         self.security.levels = levels
+        if self.sasl is not None:
+            self.sasl.configure()
         own = levels.for_listener(self.name, "max.connections")
         wanted = levels.integer("max.connections") if own is None else min(int(own), levels.integer("max.connections"))
         files_max = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
@@ -155,7 +162,7 @@ class Listener:
 
     def authentication_of(self, connection: Connection) -> Authentication | None:
         """Return what a client of this listener must get past before its requests are handled; None where nothing."""
-        return None
+        return None if self.sasl is None else SaslAuthentication(connection, self.sasl)
 
     def admit(self, connection: Connection) -> bool:
         """Count a connection in; False if it is one too many."""
