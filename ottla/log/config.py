@@ -48,8 +48,10 @@ class LogConfig:
     unclean_leader_election_enable: bool = False
     preallocate: bool = False
     producer_id_expiration_ms: int = DAY_MS
-    #: Whether nothing here changes or restricts an ordinary batch (`records.batch.admit`), and how large one may be.
+    #: Whether nothing here changes or restricts an ordinary batch (`records.batch.admit`) of a client; of a coordinator,
+    #: whose records all have keys; and how large one may be.
     ordinary: bool = field(init=False)
+    ordinary_with_keys: bool = field(init=False)
     batch_bytes_max: int = field(init=False)
     #: At what age the active segment is rolled: a compacted one early enough for max.compaction.lag.ms.
     roll_ms: int = field(init=False)
@@ -57,14 +59,14 @@ class LogConfig:
     counts_unsynced: bool = field(init=False)
 
     def __post_init__(self) -> None:
-        ordinary = (
+        ordinary_with_keys = (
             self.compression_type == "producer"
             and self.message_timestamp_type is TimestampType.CREATE_TIME
             and self.message_timestamp_before_max_ms == INT64_MAX
             and self.message_timestamp_after_max_ms <= INT64_MAX // 2
-            and not self.compacted
         )
-        object.__setattr__(self, "ordinary", ordinary)
+        object.__setattr__(self, "ordinary_with_keys", ordinary_with_keys)
+        object.__setattr__(self, "ordinary", ordinary_with_keys and not self.compacted)
         object.__setattr__(self, "batch_bytes_max", min(self.max_message_bytes, self.segment_bytes))
         roll_ms = min(self.segment_ms, self.max_compaction_lag_ms) if self.compacted else self.segment_ms
         object.__setattr__(self, "roll_ms", roll_ms)

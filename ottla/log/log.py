@@ -147,7 +147,8 @@ class Log:
             self.health.check()
         config = self.config
         offset = self.log_end_offset
-        if origin is _CLIENT and config.ordinary and len(records) <= config.batch_bytes_max:
+        ordinary = config.ordinary if origin is _CLIENT else config.ordinary_with_keys
+        if ordinary and len(records) <= config.batch_bytes_max:
             latest_ms = now_ms + config.message_timestamp_after_max_ms
             admitted = admit(records, offset, leader_epoch, INT64_MIN, latest_ms)
             if admitted is not None:

@@ -177,6 +177,20 @@ def test_a_coordinator_may_write_control_batches() -> None:
     assert open_log().append_as_leader(marker, 0, NOW, Origin.COORDINATOR).first_offset == 0
 
 
+@pytest.mark.parametrize("kind", ["producer", "lz4"])
+def test_a_coordinators_batch_is_the_same_in_a_compacted_log(kind: str) -> None:
+    """The short way, that looks for no missing keys, writes what the complete one does."""
+    written = []
+    for origin in (Origin.COORDINATOR, Origin.CLIENT):
+        log = open_log(cleanup_policy=frozenset({"compact"}), compression_type=kind)
+        log.append_as_leader(batch("a"), 3, NOW, origin)
+        result = log.append_as_leader(batch("b", "c"), 3, NOW, origin)
+        assert (result.first_offset, result.last_offset, log.log_end_offset) == (1, 2, 3)
+        written.append(bytes(log.read(0, 1 << 20, 3)))
+    assert written[0] == written[1]
+    assert refused(log, batch("a", key=None)) is ErrorCode.INVALID_RECORD
+
+
 # -- time -------------------------------------------------------------------------------------------------------------
 
 
