@@ -14,17 +14,25 @@ from ottla.protocol.apis.offset_commit import (
     OffsetCommitRequest,
     OffsetCommitRequestPartition,
     OffsetCommitRequestTopic,
+    OffsetCommitResponse,
 )
 from ottla.protocol.errors import ErrorCode, KafkaError
 from tests.support.in_process import ANSWER_TIMEOUT_S, Client, RunningBroker
 
 
-def commit(host: ShardHost, offset: int) -> Deferred:
-    """A commit whose record is not on disk yet."""
+def commit_at(host: ShardHost, offset: int) -> OffsetCommitResponse | Deferred:
     partition = OffsetCommitRequestPartition(partition_index=0, committed_offset=offset)
     topic = OffsetCommitRequestTopic(name="t", partitions=[partition])
     request = OffsetCommitRequest(group_id="g", topics=[topic])
-    answer = host.carry_out(host.shard.commit_offsets(request, RequestContext(9, "c", "/h"), 0))
+    answer: OffsetCommitResponse | Deferred = host.carry_out(
+        host.shard.commit_offsets(request, RequestContext(9, "c", "/h"), 0)
+    )
+    return answer
+
+
+def commit(host: ShardHost, offset: int) -> Deferred:
+    """A commit whose record is not on disk yet."""
+    answer = commit_at(host, offset)
     assert isinstance(answer, Deferred)
     return answer
 
@@ -46,3 +54,31 @@ async def test_a_read_that_fails_when_its_turn_comes_fails_alone(broker: Running
         assert await settled(others[0]) == "read"
         for answer in (committed, others[1], commit(host, 3)):
             assert (await settled(answer)).topics[0].partitions[0].error_code == ErrorCode.NONE
+
+
+@pytest.mark.parametrize("durability", ["os", "fsync"])
+async def test_a_commit_is_appended_at_once_and_answered_when_it_is_durable(durability: str) -> None:
+    async with (
+        RunningBroker(**{"ottla.durability": durability}) as broker,
+        Client(broker.port) as client,
+        asyncio.timeout(ANSWER_TIMEOUT_S),
+    ):
+        await client.call(FindCoordinatorRequest(key="g"), 0)
+        host = broker.broker.groups.host("g")
+        begun = host.partition.log.log_end_offset
+        answers = [commit_at(host, offset) for offset in range(3)]
+        assert host.partition.log.log_end_offset == begun + 3
+        assert {isinstance(answer, Deferred) for answer in answers} == {durability == "fsync"}
+        for answer in answers:
+            assert (await settled(answer)).topics[0].partitions[0].error_code == ErrorCode.NONE
+
+
+async def test_who_commits_to_a_host_that_is_closed_is_sent_away(broker: RunningBroker, client: Client) -> None:
+    await client.call(FindCoordinatorRequest(key="g"), 0)
+    host = broker.broker.groups.host("g")
+    end = host.partition.log.log_end_offset
+    host.close()
+    with pytest.raises(KafkaError) as caught:
+        await settled(commit(host, 1))
+    assert caught.value.code is ErrorCode.NOT_COORDINATOR
+    assert host.partition.log.log_end_offset == end

@@ -2,15 +2,18 @@
 
 How it works
 ------------
-The shard decides, this carries out (`coordinator/decision` draws the order). Records of all decisions of one turn of
-the loop go into one batch, so that a hundred commits cost one append and one fsync:
+The shard decides, this carries out (`coordinator/decision` draws the order). A decision without a completion is appended
+at once, and where nobody waits for a disk it is answered at once too. Those whose completion may bring the next decision
+share a batch with all others of their turn of the loop, or of `linger_s`:
 
+    decision ─► records replayed at once ─► append ──committed──► answer
     decision ─► records replayed at once ─► batch ──end of turn──► append ──committed──► answers, completions
     decision ─► records replayed at once ─────┘
 
-Records are replayed before they are durable, so that the next decision knows of them; nobody is told of them before.
-Reads wait for what was written before them. If an append fails for a reason that is not the request's own, the state
-may be ahead of the log: the host is thrown away and the partition loaded again (`on_broken`).
+One fsync serves all that wait (`group_commit`). Records are replayed before they are durable, so that the next decision
+knows of them; nobody is told of them before. Reads wait for what was written before them. If an append fails for a reason
+that is not the request's own, the state may be ahead of the log: the host is thrown away and the partition loaded again
+(`on_broken`).
 
 Invariant: `_next_offset` is the log end plus the records not yet appended; nobody else writes to the partition.
 """
@@ -48,6 +51,9 @@ HELD_UP_S = 1.0
 #: So long the sockets are read first then, before anybody's session is called over.
 CATCH_UP_S = 0.1
 
+
+_COORDINATOR = Origin.COORDINATOR  # an enum's member costs more to find than a name
+_new_tuple = tuple.__new__
 
 ShardT = TypeVar("ShardT", bound=Shard)
 
@@ -176,12 +182,11 @@ class ShardHost(Generic[ShardT]):
             self.on_effects(self, decision.effects)
         if not decision.records:
             return decision.response
-        answer = Deferred()
-        if producer is None:
-            self._write(decision, answer)
-        else:
-            self._write_in_transaction(decision, answer, producer)
-        return answer
+        if producer is not None:
+            return self._write_in_transaction(decision, producer)
+        if decision.completion is None and not self._batch and not self._config.linger_s:
+            return self._write_alone(decision)
+        return self._write(decision)
 
     def when_settled(self, read: Callable[[], Any]) -> Any:
         """Return `read()`, or a `Deferred` of it if something written before it is not committed yet."""
@@ -201,13 +206,42 @@ class ShardHost(Generic[ShardT]):
         self.partition.when_committed(self._next_offset, on_committed)
         return answer
 
-    def _write(self, decision: Decision, answer: Deferred) -> None:
+    def _write_alone(self, decision: Decision) -> Any:
+        """Append the records in a batch of their own, now."""
+        if self._closed:
+            return self._refused(decision, ErrorCode.NOT_LEADER_OR_FOLLOWER)
+        records = decision.records
+        now_ms = self._broker.clock.now_ms()
+        data = self._build(records, now_ms)
+        if len(data) > self.partition.log.config.max_message_bytes:
+            # What the log would refuse must not be replayed; it is the request's own fault, nobody else's.
+            return self._refused(decision, ErrorCode.MESSAGE_TOO_LARGE)
+        offset = self._next_offset
+        replay = self.shard.replay
+        for record in records:
+            replay(record, offset, now_ms)
+            offset += 1
+        self._next_offset = offset
+        partition = self.partition
+        try:
+            partition.append_as_leader(data, ACKS_ALL, now_ms, _COORDINATOR)
+        except KafkaError as error:
+            answer = Deferred()
+            self._on_committed([(decision, answer)], error.code)
+            return answer
+        if offset == partition.high_watermark:
+            return decision.response
+        answer = Deferred()
+        self._await_commit([(decision, answer)])
+        return answer
+
+    def _write(self, decision: Decision) -> Deferred:
+        """Put the records into the batch."""
+        answer = Deferred()
         size = sum(len(key) + len(value or b"") + RECORD_OVERHEAD for key, value in decision.records)
         room = self.partition.log.config.max_message_bytes - HEADER_SIZE
         if size > room:
-            # What the log would refuse must not be replayed; it is the request's own fault, nobody else's.
-            self._finish(decision, answer, ErrorCode.MESSAGE_TOO_LARGE)
-            return
+            return self._refused(decision, ErrorCode.MESSAGE_TOO_LARGE)
         if self._batch_bytes + size > room:
             self.flush()
         now_ms = self._broker.clock.now_ms()
@@ -222,6 +256,18 @@ class ShardHost(Generic[ShardT]):
         self._batch += decision.records
         self._batch_bytes += size
         self._answers.append((decision, answer))
+        return answer
+
+    def _refused(self, decision: Decision, error: ErrorCode) -> Deferred:
+        answer = Deferred()
+        self._finish(decision, answer, error)
+        return answer
+
+    def _build(self, records: list[StoredRecord], now_ms: int, **producer: Any) -> bytearray:
+        return build_batch(
+            [_new_tuple(Record, (0, now_ms, key, value, ())) for key, value in records],
+            compression=self._config.compression, **producer,
+        )  # fmt: skip
 
     def flush(self) -> None:
         """Append the batch."""
@@ -230,12 +276,8 @@ class ShardHost(Generic[ShardT]):
         batch, answers = self._batch, self._answers
         self._batch, self._answers, self._batch_bytes = [], [], 0
         now_ms = self._broker.clock.now_ms()
-        data = build_batch(
-            [Record(number, now_ms, key, value) for number, (key, value) in enumerate(batch)],
-            compression=self._config.compression,
-        )
         try:
-            self.partition.append_as_leader(data, ACKS_ALL, now_ms, Origin.COORDINATOR)
+            self.partition.append_as_leader(self._build(batch, now_ms), ACKS_ALL, now_ms, _COORDINATOR)
         except KafkaError as error:
             self._on_committed(answers, error.code)
             return
@@ -258,26 +300,25 @@ class ShardHost(Generic[ShardT]):
 
     # ── transactions of producers ───────────────────────────────────────────────────────────────────────────────
 
-    def _write_in_transaction(self, decision: Decision, answer: Deferred, producer: Producer) -> None:
+    def _write_in_transaction(self, decision: Decision, producer: Producer) -> Deferred:
         """Append a batch that belongs to a producer's transaction. The log may refuse it, so it is replayed after that."""
         self.flush()
         now_ms = self._broker.clock.now_ms()
-        data = build_batch(
-            [Record(number, now_ms, key, value) for number, (key, value) in enumerate(decision.records)],
-            compression=self._config.compression, producer_id=producer.id, producer_epoch=producer.epoch,
-            transactional=True,
-        )  # fmt: skip
+        data = self._build(
+            decision.records, now_ms, producer_id=producer.id, producer_epoch=producer.epoch, transactional=True
+        )
         try:
             if self._closed:
                 raise KafkaError(ErrorCode.NOT_LEADER_OR_FOLLOWER)
-            self.partition.append_as_leader(data, ACKS_ALL, now_ms, Origin.COORDINATOR)
+            self.partition.append_as_leader(data, ACKS_ALL, now_ms, _COORDINATOR)
         except KafkaError as error:
-            self._finish(decision, answer, error.code)
-            return
+            return self._refused(decision, error.code)
+        answer = Deferred()
         for record in decision.records:
             self.shard.replay(record, self._next_offset, now_ms, producer.id)
             self._next_offset += 1
         self._await_commit([(decision, answer)])
+        return answer
 
     def write_marker(
         self, data: bytearray, producer_id: int, committed: bool, transaction_version: int,
@@ -288,7 +329,7 @@ class ShardHost(Generic[ShardT]):
         if self._closed or self.loading:
             raise KafkaError(ErrorCode.NOT_LEADER_OR_FOLLOWER)
         now_ms = self._broker.clock.now_ms()
-        self.partition.append_as_leader(data, ACKS_ALL, now_ms, Origin.COORDINATOR, transaction_version)
+        self.partition.append_as_leader(data, ACKS_ALL, now_ms, _COORDINATOR, transaction_version)
         self.shard.replay_end_marker(producer_id, committed)
         self._next_offset += 1
         self.partition.when_committed(self._next_offset, on_done)
