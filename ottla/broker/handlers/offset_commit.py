@@ -8,6 +8,8 @@ others. The timestamp of v1 is ignored, as Kafka does.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 from ...protocol.apis.offset_commit import (
@@ -20,6 +22,7 @@ from ...protocol.apis.offset_commit import (
 from ...protocol.errors import ErrorCode, KafkaError
 from ..coordinators.service import mapped
 from ..dispatch import Context, handler
+from ..purgatory import Deferred
 
 _TOPIC_IDS_SINCE = 10
 
@@ -34,6 +37,8 @@ class _Place(NamedTuple):
 @handler(OffsetCommitRequest)
 def offset_commit(context: Context, request: OffsetCommitRequest) -> Any:
     """Commit offsets."""
+    if _all_exist(context, request):
+        return _commit(context, request, partial(_complete, request))
     response = OffsetCommitResponse()
     known: list[OffsetCommitRequestTopic] = []
     places: list[_Place] = []
@@ -56,10 +61,53 @@ def offset_commit(context: Context, request: OffsetCommitRequest) -> Any:
             response.topics[place.topic].partitions[place.partition].error_code = partition.error_code
         return response
 
+    return _commit(context, request, merge)
+
+
+def _commit(
+    context: Context, request: OffsetCommitRequest, answer: Callable[[Any], OffsetCommitResponse]
+) -> OffsetCommitResponse | Deferred:
     try:
-        return mapped(context.broker.groups.commit_offsets(context, request), merge)
+        result = context.broker.groups.commit_offsets(context, request)
     except KafkaError as error:
-        return merge(error)
+        return answer(error)
+    return mapped(result, answer)
+
+
+def _all_exist(context: Context, request: OffsetCommitRequest) -> bool:
+    """Whether all topics and partitions exist, as nearly always; the topics then have both name and id."""
+    topics = context.broker.image.topics
+    uses_ids = context.version >= _TOPIC_IDS_SINCE
+    for topic in request.topics:
+        image = topics.by_id(topic.topic_id) if uses_ids else topics.get(topic.name)
+        if image is None or not topic.partitions:
+            return False
+        count = len(image.partitions)
+        for partition in topic.partitions:
+            if not 0 <= partition.partition_index < count:
+                return False
+        topic.name, topic.topic_id = image.name, image.id
+    return bool(request.topics)
+
+
+def _complete(request: OffsetCommitRequest, result: Any) -> OffsetCommitResponse:
+    """Say of every partition what holds for the commit as a whole, where it was refused as a whole."""
+    if not isinstance(result, KafkaError):
+        committed: OffsetCommitResponse = result
+        return committed
+    return OffsetCommitResponse(
+        topics=[
+            OffsetCommitResponseTopic(
+                name=topic.name,
+                topic_id=topic.topic_id,
+                partitions=[
+                    OffsetCommitResponsePartition(partition_index=partition.partition_index, error_code=result.code)
+                    for partition in topic.partitions
+                ],
+            )
+            for topic in request.topics
+        ]
+    )
 
 
 def _check_topic(

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from ...protocol.apis.offset_commit import (
     OffsetCommitRequest,
-    OffsetCommitRequestPartition,
     OffsetCommitResponse,
     OffsetCommitResponsePartition,
     OffsetCommitResponseTopic,
@@ -27,7 +26,6 @@ from ...protocol.apis.offset_fetch import (
 )
 from ...protocol.apis.txn_offset_commit import (
     TxnOffsetCommitRequest,
-    TxnOffsetCommitRequestPartition,
     TxnOffsetCommitResponse,
     TxnOffsetCommitResponsePartition,
     TxnOffsetCommitResponseTopic,
@@ -42,6 +40,9 @@ from .offsets import OffsetStore
 from .records import OffsetAndMetadata, OffsetKey, offset_commit_record, offset_tombstone
 
 __all__ = ["Commits"]
+
+_NONE = ErrorCode.NONE  # an enum's member costs more to find than a name
+_new_tuple = tuple.__new__
 
 #: What a client is told where nothing is committed.
 NO_OFFSET = -1
@@ -75,28 +76,24 @@ class Commits:
         retention_ms = request.retention_time_ms
         expires_ms = -1 if retention_ms == _DEFAULT_RETENTION else min(now_ms + retention_ms, _NEVER_MS)
         response = OffsetCommitResponse()
+        group_id, records = request.group_id, decision.records
         for topic in request.topics:
-            results = []
+            name, topic_id, results = topic.name, topic.topic_id, []
             for partition in topic.partitions:
+                index, metadata = partition.partition_index, partition.committed_metadata or ""
                 if check is not None:
-                    check(topic.name, topic.topic_id, partition.partition_index)
-                error = ErrorCode.NONE
-                if self._is_too_long(partition):
+                    check(name, topic_id, index)
+                error = _NONE
+                if metadata and self._is_too_long(metadata):
                     error = ErrorCode.OFFSET_METADATA_TOO_LARGE
                 else:
-                    offset = OffsetAndMetadata(
-                        partition.committed_offset, partition.committed_leader_epoch,
-                        partition.committed_metadata or "", now_ms, expires_ms, topic.topic_id,
-                    )  # fmt: skip
-                    decision.records.append(
-                        offset_commit_record(request.group_id, topic.name, partition.partition_index, offset)
+                    offset, epoch = partition.committed_offset, partition.committed_leader_epoch
+                    committed = (offset, epoch, metadata, now_ms, expires_ms, topic_id, -1)
+                    records.append(
+                        offset_commit_record(group_id, name, index, _new_tuple(OffsetAndMetadata, committed))
                     )
-                results.append(
-                    OffsetCommitResponsePartition(partition_index=partition.partition_index, error_code=error)
-                )
-            response.topics.append(
-                OffsetCommitResponseTopic(name=topic.name, topic_id=topic.topic_id, partitions=results)
-            )
+                results.append(OffsetCommitResponsePartition(partition_index=index, error_code=error))
+            response.topics.append(OffsetCommitResponseTopic(name=name, topic_id=topic_id, partitions=results))
         decision.response = response
         return decision
 
@@ -122,7 +119,7 @@ class Commits:
                 if check is not None:
                     check(topic.name, ZERO_UUID, index)
                 error = ErrorCode.NONE
-                if self._is_too_long(partition):
+                if self._is_too_long(partition.committed_metadata or ""):
                     error = ErrorCode.OFFSET_METADATA_TOO_LARGE
                 else:
                     offset = OffsetAndMetadata(
@@ -169,8 +166,7 @@ class Commits:
             rebalance.restart_heartbeat(group.group_id, group.members[member_id], decision)
         return check
 
-    def _is_too_long(self, partition: OffsetCommitRequestPartition | TxnOffsetCommitRequestPartition) -> bool:
-        text = partition.committed_metadata or ""
+    def _is_too_long(self, text: str) -> bool:
         # Kafka counts UTF-16 units, at most two for each of our characters.
         size_max = self._config.offset_metadata_max_bytes
         return len(text) * 2 > size_max and len(text.encode("utf-16-le")) // 2 > size_max

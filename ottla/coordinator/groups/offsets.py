@@ -42,7 +42,12 @@ class Offsets:
 
     def put(self, key: OffsetKey, offset: OffsetAndMetadata) -> None:
         """Set one offset."""
-        self._by_group.setdefault(key.group_id, {}).setdefault(key.topic, {})[key.partition] = offset
+        group_id, topic, partition = key
+        topics = self._by_group.get(group_id)
+        partitions = None if topics is None else topics.get(topic)
+        if partitions is None:
+            partitions = self._by_group.setdefault(group_id, {}).setdefault(topic, {})
+        partitions[partition] = offset
 
     def remove(self, key: OffsetKey) -> bool:
         """Delete one offset; whether it was there."""
@@ -78,14 +83,15 @@ class OffsetStore:
 
     def replay(self, key: OffsetKey, value: OffsetAndMetadata | None, producer_id: int = NO_PRODUCER_ID) -> None:
         """Apply one record; None as value is a tombstone."""
+        if value is not None and producer_id == NO_PRODUCER_ID:
+            self.committed.put(key, value)
+            return
         partition = (key.topic, key.partition)
         if value is None:
             self.committed.remove(key)
             producer_ids = self._open.get(key.group_id, {}).get(partition, set())
             for open_producer_id in tuple(producer_ids):
                 self._close(key, open_producer_id)
-        elif producer_id == NO_PRODUCER_ID:
-            self.committed.put(key, value)
         else:
             self._pending.setdefault(producer_id, Offsets()).put(key, value)
             self._open.setdefault(key.group_id, {}).setdefault(partition, set()).add(producer_id)

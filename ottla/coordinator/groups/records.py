@@ -49,7 +49,7 @@ REMEMBERED_KEY_MAX = 256
 #: The last version whose value has `expire_timestamp`.
 OFFSET_COMMIT_VALUE_VERSION_WITH_EXPIRY = 1
 
-
+_new_tuple = tuple.__new__
 #: The commit that nearly all are, v4 without metadata, by one call instead of one per field: version, offset, leader epoch,
 #: the length of the metadata plus one, timestamp; then the tagged topic id, or no tags. `codec` reads and writes the same.
 _PLAIN_OFFSET = Layout(">hqibq")
@@ -102,7 +102,7 @@ def offset_commit_record(group_id: str, topic: str, partition: int, offset: Offs
             OFFSET_COMMIT_VALUE_VERSION, offset.committed_offset, offset.leader_epoch, 1, offset.commit_timestamp_ms
         )
         tail = _NO_TAGS if offset.topic_id == ZERO_UUID else _TOPIC_ID_TAG + offset.topic_id
-        return StoredRecord(_offset_key(group_id, topic, partition), data + tail)
+        return _new_tuple(StoredRecord, (_offset_key(group_id, topic, partition), data + tail))
     version = OFFSET_COMMIT_VALUE_VERSION_WITH_EXPIRY if expires else OFFSET_COMMIT_VALUE_VERSION
     value = OffsetCommitValue(
         offset=offset.committed_offset, leader_epoch=offset.leader_epoch, metadata=offset.metadata,
@@ -191,7 +191,7 @@ def _plain_offset(value: bytes, record_offset: int) -> OffsetAndMetadata | None:
     version, offset, leader_epoch, metadata, timestamp = _PLAIN_OFFSET.unpack_from(value)
     if version != OFFSET_COMMIT_VALUE_VERSION or metadata != 1:
         return None
-    return OffsetAndMetadata(offset, leader_epoch, "", timestamp, -1, topic_id, record_offset)
+    return _new_tuple(OffsetAndMetadata, (offset, leader_epoch, "", timestamp, -1, topic_id, record_offset))
 
 
 def parse_group_metadata(key: bytes, value: bytes) -> GroupMetadataValue:
