@@ -19,8 +19,8 @@ from . import (
 )
 from .dead_letters import BROKER_DEAD_LETTERS
 from .definition import LOW, MEDIUM, PER_BROKER, define, table
-from .validators import HttpAddress, at_least, one_of
-from .values import LONG, LONG_MAX, STRING
+from .validators import HttpAddress, at_least, list_of, one_of
+from .values import BOOLEAN, LIST, LONG, LONG_MAX, STRING
 
 #: Kafka's own, in its order of subjects.
 KAFKA = table(
@@ -53,6 +53,12 @@ OTTLA = table([
     define("ottla.metrics.listener", STRING, "", HttpAddress(), MEDIUM,
         "Where /metrics (Prometheus), /healthz and /readyz are served over HTTP: PORT on 127.0.0.1, or HOST:PORT. Empty: nowhere. "
         "There is no authentication, so leave it on an address that only your monitoring reaches."),
+    define("ottla.sasl.oauthbearer.unsecured.enable", BOOLEAN, False, None, MEDIUM,
+        "Whether OAUTHBEARER may take tokens that nobody signed, where Kafka's unsecured handler is set: for tests of clients. "
+        "Who connects is then whoever he says he is."),
+    define("ottla.sasl.oauthbearer.allowed.urls", LIST, (), list_of(), MEDIUM,
+        "Addresses from which keys of OAUTHBEARER may be read besides https and http on this machine: whole URLs of files or http; "
+        "Kafka's system property org.apache.kafka.sasl.oauthbearer.allowed.urls."),
     define("ottla.log.format", STRING, "text", one_of("text", "json"), LOW,
         "How the broker writes its own log to stderr: lines for people, or a JSON object per line for machines."),
 ])  # fmt: skip
