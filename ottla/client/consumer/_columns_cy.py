@@ -206,7 +206,7 @@ class Columns:
     topic = cython.declare(str, visibility="public")
     partition = cython.declare(int, visibility="public")
     leader_epoch = cython.declare(int, visibility="public")
-    log_append_time = cython.declare(bool, visibility="public")
+    log_append_time = cython.declare(object, visibility="public")
     count = cython.declare(cython.Py_ssize_t, visibility="public")
     next_offset = cython.declare(cython.longlong, visibility="public")
     payload_bytes = cython.declare(cython.Py_ssize_t, visibility="public")
@@ -763,6 +763,38 @@ def _columns(
     return columns
 
 
+def scan(buffer: Buffer, pos: cython.Py_ssize_t, end: cython.Py_ssize_t) -> tuple[int, int, int]:
+    """(offset behind the last whole batch, its leader epoch, its place's end), or (-1, -1, pos) where there is none.
+
+    Only sizes are looked at, so that the next Fetch can be sent before these records are read.
+    """
+    if cython.compiled:
+        view = cython.declare(Py_buffer)
+        PyObject_GetBuffer(buffer, cython.address(view), PyBUF_SIMPLE)
+        try:
+            if pos < 0 or end > view.len or pos > end:
+                raise IndexError(f"no range of a buffer of {view.len} bytes: {pos} to {end}")
+            return _scan(cython.cast(cython.p_uchar, view.buf), pos, end)
+        finally:
+            PyBuffer_Release(cython.address(view))
+    return _scan(memoryview(buffer).cast("B"), pos, end)
+
+
+@cython.cfunc
+def _scan(p: cython.p_uchar, pos: cython.Py_ssize_t, end: cython.Py_ssize_t) -> tuple[int, int, int]:
+    next_offset: cython.longlong = -1
+    epoch: cython.longlong = -1
+    size: cython.longlong
+    while end - pos >= HEADER_SIZE:
+        size = _int32(p, pos + 8) + 12
+        if size < HEADER_SIZE or size > end - pos:
+            break
+        next_offset = _int64(p, pos) + _int32(p, pos + 23) + 1
+        epoch = _int32(p, pos + 12)
+        pos += size
+    return next_offset, epoch, pos
+
+
 def read_run(
     buffer: Buffer,
     pos: cython.Py_ssize_t,
@@ -842,7 +874,7 @@ class RecordStream:
     def __next__(self) -> Any:
         row: cython.Py_ssize_t = self._row
         self._row = row + 1
-        raise StopIteration(_record(self._columns, row))
+        raise StopIteration(_record(self._columns, row))  # type: ignore[arg-type]  # `_row` < `_stop`: it is there
 
     def load(self, columns: Columns, row: cython.Py_ssize_t, stop: cython.Py_ssize_t) -> Record:
         """Go on with these rows; gives the first of them, which is then in hand."""
