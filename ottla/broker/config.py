@@ -59,6 +59,8 @@ _OPEN_PREFIXES = (
     "config.providers.",
     "confluent.",
     "broker.session.uuid",
+    "super.users",
+    "allow.everyone.if.no.acl.found",
 )
 #: Keys of older Kafkas that a server.properties may still have; they say nothing any more.
 RETIRED = frozenset({

@@ -154,13 +154,15 @@ def load_handlers() -> dict[int, Entry]:
 
 
 class Dispatcher:
-    """The table of APIs of one broker. `intercept` is None outside of tests."""
+    """The table of APIs of one broker. `intercept` is None outside of tests, `guard` without an authorizer."""
 
-    __slots__ = ("_routes", "entries", "intercept")
+    __slots__ = ("_routes", "entries", "guard", "intercept")
 
     def __init__(self) -> None:
         self.entries = load_handlers()
         self.intercept: Interceptor | None = None
+        #: Puts before a handler what its API asks (`authorization`).
+        self.guard: Callable[[Entry], Handler] | None = None
         self._routes: dict[int, Route] = {}
 
     def route(self, key: int, version: int) -> Route | None:
@@ -171,10 +173,11 @@ class Dispatcher:
             entry = self.entries.get(key)
             if entry is None or version not in entry.versions:
                 return None
+            function = entry.function if self.guard is None else self.guard(entry)
             route = self._routes[number] = Route(
                 entry, version, codec.decoder(entry.request, version), codec.encoder(entry.response, version),
                 request_header_version(key, version) == 2, response_header_version(key, version) == 1,
-                entry.function, entry.pipelined, entry.short,
+                function, entry.pipelined, entry.short,
             )  # fmt: skip
         return route
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from ..protocol._produce_cy import read_produce, write_produce_answer
 from ..protocol.apis.produce import PartitionProduceResponse, ProduceResponse, TopicProduceResponse
 from ..protocol.errors import ErrorCode, KafkaError
+from ..security.acl import TOPIC, WRITE
 from .partition import ACKS_ALL
 from .produce_errors import describe_error
 from .purgatory import Deferred
@@ -44,6 +45,10 @@ def produce_short(connection: Connection, frame: Any, pos: int, version: int, co
     if partition is None:
         partition = _learn(partitions, destination, version)
     if partition is None or (acks != ACKS_ALL and acks != 1):
+        return None
+    if broker.authorization is not None and not broker.authorization.silently_may(
+        connection, WRITE, TOPIC, partition.topic
+    ):
         return None
     try:
         base_offset, last_offset, time_ms, log_start, _ = partition.append_as_leader(

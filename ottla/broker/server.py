@@ -25,6 +25,7 @@ from ..metadata.image import EndpointImage, MetadataImage, ResourceType
 from ..metadata.log import MetadataLog, Session, load_image
 from ..metadata.sqlite import SqliteMetadataLog
 from ..protocol.stored.metadata import FeatureLevelRecord
+from .authorization import Authorization
 from .chance import RANDOM
 from .client_telemetry import ClientTelemetry
 from .clock import Clock, SystemClock
@@ -105,6 +106,10 @@ class Broker:
         self.image: MetadataImage = MetadataImage.empty()
         self.metrics: Metrics = Metrics()
         self.dispatcher = Dispatcher()
+        #: Who may do what; None without an authorizer.
+        self.authorization = Authorization.of(config)
+        if self.authorization is not None:
+            self.dispatcher.guard = self.authorization.guard
         self.credentials = Credentials(self)
         self.supported_features = SUPPORTED_FEATURES
         self.fetch_bytes_max = config.integer("fetch.max.bytes")
@@ -269,6 +274,8 @@ class Broker:
         old, self.image = self.image, image
         if old.brokers is not image.brokers:
             self.live_brokers = frozenset(broker.id for broker in image.brokers.values() if broker.active)
+        if self.authorization is not None:
+            self.authorization.apply(old, image)
         self._apply_limits(old, image)
         self.partitions.apply(old, image)
         self.groups.apply(old, image)

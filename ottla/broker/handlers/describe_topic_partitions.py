@@ -19,7 +19,9 @@ from ...protocol.apis.describe_topic_partitions import (
 )
 from ...protocol.errors import ErrorCode, KafkaError
 from ...protocol.schema import ZERO_UUID
+from ...security import acl
 from ..dispatch import Context, handler
+from ..guards.asking import asking_of
 from ..operations import TOPIC_OPERATIONS
 from ..topic_names import is_internal
 
@@ -35,6 +37,11 @@ def describe_topic_partitions(
     names = {name for name in _names(context, request) if name >= first}
     if cursor is not None and not _cursor_fits(cursor, names, all_topics=not request.topics):
         return _refuse(request)
+    asking = asking_of(context, "DescribeTopicPartitions")
+    refused: set[str] = set()
+    if asking is not None:
+        refused = names - asking.which(acl.DESCRIBE, acl.TOPIC, names)
+        names -= refused
     limit: int = context.broker.config.integer("max.request.partition.size.limit")
     left = max(1, min(limit, request.response_partition_limit))
     response = DescribeTopicPartitionsResponse(throttle_time_ms=0, topics=[])
@@ -54,7 +61,18 @@ def describe_topic_partitions(
             response.next_cursor = Cursor(topic_name=name, partition_index=stop)
             break
         left -= max(0, stop - start)
+    if asking is not None:
+        for item in response.topics:
+            item.topic_authorized_operations = asking.operations(acl.TOPIC, item.name)
+        if request.topics:
+            response.topics += [_refused(name) for name in refused]
     return response
+
+
+def _refused(name: str) -> DescribeTopicPartitionsResponseTopic:
+    return DescribeTopicPartitionsResponseTopic(
+        error_code=ErrorCode.TOPIC_AUTHORIZATION_FAILED, name=name, topic_id=ZERO_UUID, is_internal=False, partitions=[]
+    )
 
 
 def _names(context: Context, request: DescribeTopicPartitionsRequest) -> Iterable[str]:

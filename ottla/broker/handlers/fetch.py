@@ -25,9 +25,12 @@ from ...protocol.apis.fetch import (
     PartitionData,
 )
 from ...protocol.errors import ErrorCode, KafkaError
+from ...protocol.schema import ZERO_UUID
 from ...records.batch import iter_headers
 from ..dispatch import Context, handler
 from ..fetch_sessions import TOPIC_ID_VERSION, FetchedPartition, FetchSession, sent
+from ..guards.asking import Asking
+from ..guards.topics import refused_fetches
 from ..partition import Partition
 from ..purgatory import Deferred, DelayedFetch
 
@@ -42,6 +45,8 @@ def fetch(context: Context, request: FetchRequest) -> FetchResponse | Deferred:
     broker = context.broker
     wanted, session, incremental = broker.fetch_sessions.begin(request, context.version, broker.clock.now_ms())
     reading = _Reading(context, request, wanted, session, incremental)
+    if broker.authorization is not None:
+        reading.authorize(broker.authorization.asking(context, "Fetch"))
     data, size, conclusive = reading.read()
     if conclusive or size >= request.min_bytes or request.max_wait_ms <= 0 or not wanted:
         return reading.respond(data)
@@ -58,6 +63,7 @@ class _Reading:
         "_base_bytes",
         "_incremental",
         "_read_committed",
+        "_refused",
         "_replica_id",
         "_session",
         "_wanted",
@@ -81,8 +87,14 @@ class _Reading:
         self._incremental = incremental
         self._read_committed = request.isolation_level == READ_COMMITTED
         self._replica_id = max(request.replica_id, request.replica_state.replica_id)
+        #: Names or ids of topics that the client may not read.
+        self._refused: frozenset[str | bytes] | None = None
         self._base_bytes = 0
         self._watched: list[tuple[FetchedPartition, Partition, int]] = []
+
+    def authorize(self, asking: Asking) -> None:
+        """Find out what the client may read. Who says that it is a replica must be allowed to act as a broker."""
+        self._refused = refused_fetches(asking, self.context, self._wanted, is_follower=self._replica_id >= 0)
 
     # ── reading ─────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -116,6 +128,8 @@ class _Reading:
         partition: Partition | None = None
         try:
             item.aborted_transactions = []  # what Kafka answers for a partition that is not here
+            if self._refused and (wanted.topic_id if wanted.topic_id != ZERO_UUID else wanted.topic) in self._refused:
+                raise KafkaError(ErrorCode.TOPIC_AUTHORIZATION_FAILED)
             partition = self._find(wanted)
             item.aborted_transactions = None
             partition.check_epoch(wanted.current_leader_epoch)

@@ -21,7 +21,9 @@ from ...protocol.apis.share_fetch import (
     ShareFetchResponse,
 )
 from ...protocol.errors import ErrorCode, KafkaError
+from ...security.acl import READ, TOPIC
 from ..dispatch import Context, handler
+from ..guards.asking import asking_of
 from ..purgatory import Deferred, settled
 from ..share.acknowledgements import Acknowledging, is_valid_member_id, share_groups_enabled
 from ..share.fetch import NO_RECORDS, FetchLimits, Results, ShareFetching, failed_partition, rotated
@@ -106,9 +108,12 @@ async def _fetch(context: Context, request: ShareFetchRequest, session: ShareSes
     broker = context.broker
     failed: Results = {}
     found: list[PartitionId] = []
+    asking = asking_of(context, "ShareFetch")
     for cached in session.partitions.values():
         topic = broker.image.topics.by_id(cached.id.topic_id)
-        if topic is not None and 0 <= cached.id.partition_index < len(topic.partitions):
+        if topic is not None and asking is not None and not asking.may(READ, TOPIC, topic.name):
+            failed[cached.id] = _without_message(cached.id, ErrorCode.TOPIC_AUTHORIZATION_FAILED)
+        elif topic is not None and 0 <= cached.id.partition_index < len(topic.partitions):
             found.append(cached.id)
         elif cached.known or request.share_session_epoch == INITIAL_EPOCH:
             failed[cached.id] = _without_message(cached.id, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)

@@ -14,6 +14,7 @@ from ...coordinator.groups.streams.configured import StatusCode
 from ...coordinator.groups.streams.heartbeat import HeartbeatResult
 from ...coordinator.groups.streams.requests import validate_request
 from ...protocol.apis.streams_group_heartbeat import (
+    Status,
     StreamsGroupHeartbeatRequest,
     StreamsGroupHeartbeatResponse,
     Topology,
@@ -21,6 +22,8 @@ from ...protocol.apis.streams_group_heartbeat import (
 from ...protocol.errors import ErrorCode, KafkaError
 from ..coordinators.service import mapped
 from ..dispatch import Context, handler
+from ..guards.asking import asking_of
+from ..guards.groups import streams_topics_refused
 from ..topic_names import is_internal
 
 #: How many failures of topic creation a status names.
@@ -88,6 +91,11 @@ def _is_valid(name: str) -> bool:
 
 
 def _create_topics(context: Context, result: HeartbeatResult) -> None:
+    asking = asking_of(context, "StreamsGroupHeartbeat")
+    refused = [] if asking is None else streams_topics_refused(asking, result.to_create)
+    if refused:
+        _tell_refused(result, ", ".join(refused))
+        return
     streams_topics = context.broker.groups.streams_topics
     streams_topics.create(result.to_create, result.response.heartbeat_interval_ms * _FAILURE_HEARTBEATS)
     failures = streams_topics.failures(result.to_create)
@@ -99,3 +107,14 @@ def _create_topics(context: Context, result: HeartbeatResult) -> None:
     for status in result.response.status or ():
         if status.status_code == StatusCode.MISSING_INTERNAL_TOPICS:
             status.status_detail += f"; Creation failed: {detail}."
+
+
+def _tell_refused(result: HeartbeatResult, names: str) -> None:
+    """Say which topics are not made because this client may not have them made."""
+    why = f"Unauthorized to CREATE on topics {names}."
+    for status in result.response.status or ():
+        if status.status_code == StatusCode.MISSING_INTERNAL_TOPICS:
+            status.status_detail += f"; {why}"
+            return
+    missing = Status(status_code=StatusCode.MISSING_INTERNAL_TOPICS, status_detail=why)
+    result.response.status = [*(result.response.status or ()), missing]

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from ...coordinator.share_partition import Acknowledgement, AcknowledgeType
 from ...protocol.errors import ErrorCode, KafkaError
+from ...security.acl import READ, TOPIC
+from ..guards.asking import asking_of
 from .sessions import PartitionId
 
 if TYPE_CHECKING:
@@ -45,8 +47,10 @@ class Acknowledging:
         #: Partitions of which nothing is said.
         self._silent: Results = {}
         images = context.broker.image.topics
+        asking = asking_of(context, "ShareAcknowledge")
         for topic in topics:
             image = images.by_id(topic.topic_id)
+            refused = image is not None and asking is not None and not asking.may(READ, TOPIC, image.name)
             for item in topic.partitions:
                 partition = PartitionId(topic.topic_id, item.partition_index)
                 batches = [
@@ -57,6 +61,8 @@ class Acknowledging:
                     self._refused[partition] = _error(ErrorCode.UNKNOWN_TOPIC_ID)
                 elif not _is_valid(batches, context.version, is_renew_ack):
                     self._refused[partition] = _error(ErrorCode.INVALID_REQUEST)
+                elif refused:
+                    self._refused[partition] = _error(ErrorCode.TOPIC_AUTHORIZATION_FAILED)
                 elif not 0 <= partition.partition_index < len(image.partitions):
                     self._refused[partition] = _error(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
                 elif batches:

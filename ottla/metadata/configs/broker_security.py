@@ -13,7 +13,7 @@ _NO_SECURITY = "listeners speak plaintext only so far"
 
 SECURITY = [
     define("authorizer.class.name", STRING, "", NonNull(), LOW,
-        "The plug-in that decides who may do what.", no_effect=_NO_SECURITY),
+        "What decides who may do what: org.apache.kafka.metadata.authorizer.StandardAuthorizer, or ottla, which is the same."),
     define("sasl.mechanism.controller.protocol", STRING, "GSSAPI", None, HIGH,
         "The SASL mechanism between brokers and Kafka's controllers.", no_effect=_NO_QUORUM),
     define("connections.max.reauth.ms", LONG, 0, None, MEDIUM,

@@ -1,0 +1,117 @@
+"""One request's questions: may this client do that? Each answer stands in the audit log, as Kafka writes it.
+
+The audit log is the logger `kafka.authorizer.logger`: refusals at INFO, permissions at DEBUG. What only decides what is
+left out of a list, or which operations a client is told that it may do, is at neither.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterable
+from types import CoroutineType
+from typing import TYPE_CHECKING, Any
+
+from ...security import acl
+from ...security.authorizer import Access, Rule
+from ..coordinators.service import mapped
+
+if TYPE_CHECKING:
+    from ..dispatch import Context
+
+audit = logging.getLogger("kafka.authorizer.logger")
+#: Below DEBUG: what Kafka writes at TRACE.
+TRACE = 5
+#: As Kafka's audit log names them.
+_TYPE_NAMES = {
+    acl.TOPIC: "Topic", acl.GROUP: "Group", acl.CLUSTER: "Cluster", acl.TRANSACTIONAL_ID: "TransactionalId",
+    acl.DELEGATION_TOKEN: "DelegationToken", acl.USER: "User",
+}  # fmt: skip
+#: What there is to do with a resource: the operations of the bit sets that answers carry (KIP-430).
+SUPPORTED = {
+    acl.TOPIC: (
+        acl.READ, acl.WRITE, acl.CREATE, acl.DELETE, acl.ALTER, acl.DESCRIBE, acl.DESCRIBE_CONFIGS, acl.ALTER_CONFIGS
+    ),
+    acl.GROUP: (acl.READ, acl.DELETE, acl.DESCRIBE, acl.DESCRIBE_CONFIGS, acl.ALTER_CONFIGS),
+    acl.CLUSTER: (
+        acl.CREATE, acl.ALTER, acl.DESCRIBE, acl.CLUSTER_ACTION, acl.DESCRIBE_CONFIGS, acl.ALTER_CONFIGS,
+        acl.IDEMPOTENT_WRITE,
+    ),
+}  # fmt: skip
+
+
+class Asking:
+    """The questions of one request."""
+
+    __slots__ = ("_access", "_api", "_context")
+
+    def __init__(self, context: Context, access: Access, api: str) -> None:
+        self._context = context
+        self._access = access
+        self._api = api
+
+    def may(self, operation: int, kind: int, name: str, *, count: int = 1, tell_refusal: bool = True) -> bool:
+        """Whether the client may do `operation` to the resource, which the request names `count` times."""
+        rule = self._access.rule(operation, kind, name)
+        if rule.allowed:
+            if audit.isEnabledFor(logging.DEBUG):
+                self._write(logging.DEBUG, rule, operation, kind, name, count)
+        elif audit.isEnabledFor(logging.INFO if tell_refusal else TRACE):
+            self._write(logging.INFO if tell_refusal else TRACE, rule, operation, kind, name, count)
+        return rule.allowed
+
+    def may_on_cluster(self, operation: int, *, tell_refusal: bool = True) -> bool:
+        """Whether the client may do `operation` to the cluster."""
+        return self.may(operation, acl.CLUSTER, acl.CLUSTER_NAME, tell_refusal=tell_refusal)
+
+    def which(self, operation: int, kind: int, names: Iterable[str], *, tell_refusal: bool = True) -> set[str]:
+        """Return those of the resources to which the client may do `operation`."""
+        return {
+            name
+            for name, count in Counter(names).items()
+            if self.may(operation, kind, name, count=count, tell_refusal=tell_refusal)
+        }
+
+    def may_somewhere(self, operation: int, kind: int) -> bool:
+        """Whether there is any resource of the type to which the client may do `operation`."""
+        return self._access.may_somewhere(operation, kind)
+
+    def operations(self, kind: int, name: str) -> int:
+        """Return all that the client may do to a resource, as a bit set (KIP-430)."""
+        access = self._access
+        return sum(1 << operation for operation in SUPPORTED[kind] if access.rule(operation, kind, name).allowed)
+
+    def _write(self, level: int, rule: Rule, operation: int, kind: int, name: str, count: int) -> None:
+        audit.log(
+            level,
+            "Principal = %s is %s operation = %s from host = %s on resource = %s:LITERAL:%s for request = %s "
+            "with resourceRefCount = %d based on rule %s",
+            one_line(self._access.name), "Allowed" if rule.allowed else "Denied", acl.OPERATIONS[operation],
+            self._context.host, _TYPE_NAMES[kind], one_line(name), self._api, count, one_line(str(rule)),
+        )  # fmt: skip
+
+
+def asking_of(context: Context, api: str) -> Asking | None:
+    """Begin the questions of a handler that asks by itself; None if there is no authorizer, and everybody may do all."""
+    authorization = context.broker.authorization
+    return None if authorization is None else authorization.asking(context, api)
+
+
+def one_line(text: str) -> str:
+    """Make names that clients chose unable to begin a line of their own."""
+    return text if text.isprintable() else text.encode("unicode_escape").decode()
+
+
+def then(result: Any, transform: Callable[[Any], Any]) -> Any:
+    """Change a handler's answer, when it comes; what stands for a failure, or for no answer, is handed on."""
+
+    def change(answer: Any) -> Any:
+        return answer if answer is None or isinstance(answer, BaseException) else transform(answer)
+
+    if type(result) is CoroutineType:
+        return _awaited(result, change)
+    return mapped(result, change)
+
+
+async def _awaited(result: Any, change: Callable[[Any], Any]) -> Any:
+    return change(await result)
