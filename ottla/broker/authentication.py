@@ -191,7 +191,8 @@ class SaslAuthentication:
         names = list(offers)
         offer = offers.get(body.mechanism)
         if offer is None:
-            refusal = SaslHandshakeResponse(error_code=ErrorCode.UNSUPPORTED_SASL_MECHANISM, mechanisms=names)
+            answer = SaslHandshakeResponse(error_code=ErrorCode.UNSUPPORTED_SASL_MECHANISM, mechanisms=names)
+            refusal = answer if self._principal is None else None  # Kafka says nothing to who authenticates again
             self._fail(AuthenticationFailed(reason="the SASL mechanism it asks for is not offered"), request, refusal)
             return
         self._headers = request.version >= 1

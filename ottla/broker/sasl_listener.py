@@ -20,10 +20,11 @@ from ..security.jaas import for_mechanism
 from ..security.mechanisms import MECHANISMS, Mechanism, SaslConfigError, ServerInputs
 from .chance import RANDOM
 from .config import ConfigError
+from .listener_security import ListenerSecurity
 
 if TYPE_CHECKING:
+    from .config import BrokerConfig
     from .listener import Listener
-    from .listener_security import ListenerSecurity
 
 log = logging.getLogger("ottla.broker.listener")
 
@@ -60,6 +61,14 @@ def offers(security: ListenerSecurity) -> dict[str, Offer]:
     if not names:
         raise ConfigError(f"listener {security.name}: sasl.enabled.mechanisms is empty, so that nobody could log in")
     return {name: _offer(security, name) for name in names}
+
+
+def check_sasl(config: BrokerConfig) -> None:
+    """Find out before anything is touched whether the listeners with SASL can work; raises `ConfigError`."""
+    for listener in config.listeners:
+        security = ListenerSecurity(listener.name, listener.security_protocol, config.levels)
+        if security.uses_sasl:
+            offers(security)
 
 
 def _offer(security: ListenerSecurity, name: str) -> Offer:

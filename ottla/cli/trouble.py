@@ -37,6 +37,7 @@ class Trouble(Exception):  # noqa: N818 - the word a person would use
 
 def explain(error: BaseException, folder: Path, host: str, port: int) -> Trouble | None:
     """What an error of the broker's start means to a person; None if only a traceback can tell."""
+    from ..broker.config import ConfigError
     from ..broker.identity import IdentityError
     from ..broker.takeover import TakeoverError
     from ..log.errors import LockedError
@@ -44,6 +45,8 @@ def explain(error: BaseException, folder: Path, host: str, port: int) -> Trouble
 
     seen: BaseException | None = error
     while seen is not None:
+        if isinstance(seen, ConfigError):
+            return Trouble(str(seen), "docs/configuration.md lists every setting, docs/security.md shows how", MISUSED)
         if isinstance(seen, LockedError):
             owner = f"process {seen.pid}" if seen.pid else "another process"
             return Trouble(

@@ -49,11 +49,16 @@ def upsertion(user: str, password: str, mechanism: str, iterations: int = 4096) 
     )  # fmt: skip
 
 
+#: Lets seconds pass: the test's clock, or with a real Kafka the real one.
+Pause = Callable[[float], Awaitable[None]]
+
+
 class Talk:
     """One connection and the transcript of what was said on it."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, pause: Pause = asyncio.sleep) -> None:
         self.port = port
+        self.pause = pause
         self.lines: list[str] = []
         self.is_open = True
         self._correlation_id = 0
@@ -66,7 +71,7 @@ class Talk:
         self._writer.close()
 
     def note(self, line: str) -> None:
-        self.lines.append(line)
+        self.lines.append(line.strip())
 
     # -- bytes -----------------------------------------------------------------------------------------------------
 
@@ -177,6 +182,11 @@ class Talk:
             frame = await self.read()
             self.note("closed" if frame is None else f"unexpected: {frame[:20]!r}")
 
+    async def create_users(self) -> None:
+        """Give the users of the conversations their SCRAM credentials. Needs a listener where that is allowed."""
+        for mechanism in NUMBERS:
+            await self.credentials(*[upsertion(user, secret, mechanism) for user, secret in PASSWORDS.items()])
+
     async def credentials(self, *upsertions: ScramCredentialUpsertion, delete: tuple[tuple[str, str], ...] = ()) -> Any:
         deletions = [ScramCredentialDeletion(name=user, mechanism=NUMBERS[kind]) for user, kind in delete]
         request = AlterUserScramCredentialsRequest(deletions=deletions, upsertions=list(upsertions))
@@ -197,11 +207,28 @@ def script(function: Script) -> Script:
     return function
 
 
-async def run(port: int, conversation: Script) -> list[str]:
+async def run(port: int, conversation: Script, pause: Pause = asyncio.sleep) -> list[str]:
     """Run one conversation on a new connection and return its transcript."""
-    async with Talk(port) as talk:
+    async with Talk(port, pause) as talk:
         await conversation(talk)
         return talk.lines
+
+
+def read_transcripts(text: str) -> dict[str, list[str]]:
+    """Read transcripts as `write_transcripts` writes them."""
+    found: dict[str, list[str]] = {}
+    name = ""
+    for line in text.splitlines():
+        if line.startswith("    "):
+            found[name].append(line.strip())
+        elif line and not line.startswith("#"):
+            name = line
+            found[name] = []
+    return found
+
+
+def write_transcripts(transcripts: dict[str, list[str]]) -> str:
+    return "".join(f"{name}\n" + "".join(f"    {line}\n" for line in lines) for name, lines in transcripts.items())
 
 
 # -- in order ------------------------------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from ...protocol.apis import API_KEYS
 if TYPE_CHECKING:
     from ...metadata.image import PartitionImage
     from ..partition import Partition
+    from ..sasl_listener import AuthenticationCounts
     from ..server import Broker
 
 Sample = tuple[tuple[str, ...], float]
@@ -89,6 +90,11 @@ def _without_leader(broker: Broker) -> int:
 
 def _connections(broker: Broker) -> Iterable[Sample]:
     return [((listener.name,), len(listener.connections)) for listener in broker.listeners]
+
+
+def _logins(read: Callable[[AuthenticationCounts], float]) -> Callable[[Broker], Iterable[Sample]]:
+    """A number of each listener's logins."""
+    return lambda broker: [((listener.name,), read(listener.authentications)) for listener in broker.listeners]
 
 
 def _requests(broker: Broker) -> Iterator[Sample]:
@@ -164,6 +170,23 @@ FAMILIES: tuple[Family, ...] = (
     Family("kafka_server_socket_server_metrics_connection_count", GAUGE, ("listener",), "Open connections.", _connections),
     Family("kafka_server_socket_server_metrics_connection_creation", COUNTER, (), "Connections accepted since start.",
            _one(lambda b: b.metrics.connections_accepted)),
+    Family("kafka_server_socket_server_metrics_successful_authentication", COUNTER, ("listener",), "Logins that succeeded.",
+           _logins(lambda counts: counts.successes)),
+    Family("kafka_server_socket_server_metrics_failed_authentication", COUNTER, ("listener",), "Logins that failed.",
+           _logins(lambda counts: counts.failures)),
+    Family("kafka_server_socket_server_metrics_successful_authentication_no_reauth", COUNTER, ("listener",),
+           "Logins of clients that cannot log in again on one connection.", _logins(lambda c: c.without_reauthentication)),
+    Family("kafka_server_socket_server_metrics_successful_reauthentication", COUNTER, ("listener",),
+           "Logins again on one connection that succeeded.", _logins(lambda counts: counts.reauthentications)),
+    Family("kafka_server_socket_server_metrics_failed_reauthentication", COUNTER, ("listener",),
+           "Logins again on one connection that failed.", _logins(lambda counts: counts.failed_reauthentications)),
+    Family("kafka_server_socket_server_metrics_reauthentication_latency_avg", GAUGE, ("listener",),
+           "Milliseconds that a login again took on average.",
+           _logins(lambda c: 1000 * c.reauthentication_seconds / max(c.reauthentications, 1))),
+    Family("kafka_server_socket_server_metrics_reauthentication_latency_max", GAUGE, ("listener",),
+           "Milliseconds that the longest took.", _logins(lambda counts: 1000 * counts.reauthentication_seconds_max)),
+    Family("kafka_server_socket_server_metrics_expired_connections_killed_count", COUNTER, ("listener",),
+           "Connections closed because their session had ended.", _logins(lambda counts: counts.expired)),
     Family("ottla_connections_refused", COUNTER, (), "Connections that the broker closed: too many, too slow, idle, not Kafka.",
            _one(lambda b: b.metrics.connections_refused)),
     Family("ottla_network_bytes_in", COUNTER, (), "Bytes received from clients.", _one(lambda b: b.metrics.bytes_in)),
