@@ -47,6 +47,7 @@ from .partition import Partition
 from .partitions import Partitions
 from .producer_ids import ProducerIds
 from .request_memory import REQUEST_MEMORY_MAX, UNREAD_MEMORY_MAX, RequestMemory, UnreadMemory
+from .sasl_listener import check_sasl
 from .share.manager import SharePartitionManager
 from .share.persister import LocalPersister, Persister
 from .takeover import take_over
@@ -146,6 +147,7 @@ class Broker:
     async def _start(self) -> None:
         config = self.config
         loop = asyncio.get_running_loop()
+        check_sasl(config)
         for directory in self.logs.directories:
             directory.health.on_failure = partial(loop.call_soon_threadsafe, self._on_disk_failure)
         self.logs.lock()
