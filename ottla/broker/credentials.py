@@ -40,8 +40,8 @@ class Credentials:
         return ScramCredential(record.salt, record.stored_key, record.server_key, record.iterations)
 
     def token(self, token_id: str, mechanism: str) -> TokenCredential | None:
-        """Return what verifies a delegation token."""
-        return None
+        """Return what verifies a delegation token. Takes long when a token logs in for the first time."""
+        return self._broker.delegation_tokens.credential(token_id, mechanism)
 
     def usual_iterations(self, mechanism: str) -> int:
         """Return the number of iterations that most credentials of a mechanism have."""

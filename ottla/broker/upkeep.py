@@ -12,6 +12,7 @@ from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
 from ..log.errors import KafkaStorageError
+from .delegation_tokens import CHECK_INTERVAL
 from .log_cleaner import LogCleaner
 from .log_moves import LogMoves
 from .steps import run_steps
@@ -39,6 +40,8 @@ class Upkeep:
         self._every("log.retention.check.interval.ms", "log retention", self.apply_retention)
         self._every("log.flush.offset.checkpoint.interval.ms", "checkpoint", self.checkpoint)
         self._every("log.flush.scheduler.interval.ms", "log flush", self.flush)
+        if self._broker.delegation_tokens.settings is not None:
+            self._every(CHECK_INTERVAL, "delegation tokens", self._broker.delegation_tokens.sweep)
         self.cleaner.start()
         self.moves.resume()
 

@@ -32,6 +32,7 @@ from .base import (
     ScramCredential,
     ServerExchange,
     ServerInputs,
+    TokenCredential,
     Work,
 )
 
@@ -75,7 +76,8 @@ def server(inputs: ServerInputs) -> ServerExchange:
     """Verify a client; its last message is our signature."""
     mechanism = inputs.mechanism
     first = _read_client_first((yield None))
-    principal, credential, expires_ms = _look_up(inputs, first)
+    token = (yield Work(partial(inputs.token, first.user, mechanism))) if first.by_token else None
+    principal, credential, expires_ms = _look_up(inputs, first, token)
     if first.authzid and first.authzid != first.user:
         raise AuthenticationFailed(
             "Authentication failed: Client requested an authorization id that is different from username"
@@ -95,12 +97,13 @@ def server(inputs: ServerInputs) -> ServerExchange:
     return Authenticated(principal, f"v={_encode(signature)}".encode(), expires_ms)
 
 
-def _look_up(inputs: ServerInputs, first: _First) -> tuple[Principal | None, ScramCredential, int | None]:
+def _look_up(
+    inputs: ServerInputs, first: _First, token: TokenCredential | None
+) -> tuple[Principal | None, ScramCredential, int | None]:
     """Find the credential, or make one up; both cost the same."""
     mechanism = inputs.mechanism
     fake = scram_keys.fake_credential(mechanism, first.user, inputs.pepper, inputs.usual_iterations(mechanism))
     if first.by_token:
-        token = inputs.token(first.user, mechanism)
         if token is not None and token.expires_ms > inputs.now_ms:
             return token.owner._replace(by_token=True), token.credential, token.expires_ms
         return None, fake, None
