@@ -194,7 +194,7 @@ class DiskFiles:
             return {entry.name: -1 if entry.is_dir() else entry.stat().st_size for entry in entries}
 
     def exists(self, path: str) -> bool:
-        return Path(path).exists()
+        return os.path.exists(path)  # noqa: PTH110  a Path costs more than the system call
 
     def size(self, path: str) -> int:
         return Path(path).stat().st_size

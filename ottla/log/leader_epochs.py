@@ -26,16 +26,18 @@ UNDEFINED_OFFSET = -1
 class LeaderEpochs:
     """Epochs with their start offsets, ascending in both."""
 
-    __slots__ = ("changed", "epochs", "start_offsets")
+    __slots__ = ("changed", "epochs", "in_file", "start_offsets")
 
     def __init__(self) -> None:
         self.epochs: list[int] = []
         self.start_offsets: list[int] = []
         self.changed = False  # differs from the file
+        self.in_file = False  # there is a file
 
     @classmethod
     def from_bytes(cls, data: bytes) -> LeaderEpochs:
         cache = cls()
+        cache.in_file = True
         for fields in parse_lines(data):
             try:
                 epoch, offset = map(int, fields)

@@ -7,7 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ottla.log.errors import CorruptSidecarError
-from ottla.log.leader_epochs import LeaderEpochs
+from ottla.log.files import MemoryFiles
+from ottla.log.leader_epochs import FILE_NAME, LeaderEpochs
+from tests.log.support import FOLDER, NOW, batch, open_log, reopen
 
 STEPS = st.lists(st.tuples(st.integers(0, 3), st.integers(1, 4)), max_size=20)
 
@@ -85,3 +87,28 @@ def test_a_new_epoch_at_known_offsets_takes_their_place() -> None:
 def test_a_damaged_file_is_refused(data: bytes) -> None:
     with pytest.raises(CorruptSidecarError):
         LeaderEpochs.from_bytes(data)
+
+
+def test_a_log_that_never_had_a_batch_writes_no_file() -> None:
+    """Ten thousand such files were most of what a stop cost."""
+    path = f"{FOLDER}/{FILE_NAME}"
+    log = open_log()
+    log.assign_epoch(4)
+    assert log.prepare_epochs() is None
+    log.close()
+    assert not log.files.exists(path)
+    log = reopen(log, clean=True)
+    log.assign_epoch(5)
+    log.append_as_leader(batch("a"), 5, NOW)
+    log.close()
+    assert LeaderEpochs.from_bytes(log.files.read_all(path)).entries() == [(5, 0)]
+
+
+def test_a_file_that_is_there_is_brought_in_line() -> None:
+    files, path = MemoryFiles(), f"{FOLDER}/{FILE_NAME}"
+    files.mkdir(FOLDER)
+    files.replace(path, b"0\n1\n4 0\n")
+    log = open_log(files)
+    log.assign_epoch(5)
+    log.close()
+    assert LeaderEpochs.from_bytes(files.read_all(path)).entries() == [(5, 0)]
