@@ -22,6 +22,7 @@ any other key that is not in the table is an error that names the nearest known 
 from __future__ import annotations
 
 import functools
+import ipaddress
 import os
 import re
 import socket
@@ -250,11 +251,13 @@ class BrokerConfig:
             for name in names:
                 if names.count(name) > 1 and not (key == "listeners" and _one_per_family(listeners, name)):
                     raise ConfigError(f"{key} names {name} twice: every listener needs a name of its own")
-        for listener in self.listeners:
-            if listener.security_protocol not in ("PLAINTEXT", "SASL_PLAINTEXT"):
+        ports = [(listener.host, listener.port) for listener in self.listeners if listener.port]
+        for _, port in ports:
+            others = [other for other, its in ports if its == port]
+            if len(others) > 1 and not (len(others) == 2 and len({":" in other for other in others}) == 2):
                 raise ConfigError(
-                    f"listener {listener.name} speaks {listener.security_protocol}, which is not served so far: only "
-                    "PLAINTEXT is; put a TLS proxy in front, or keep the listener on a private network"
+                    f"Each listener must have a different port, listeners: {self.levels.text('listeners')}: {port} stands "
+                    f"{len(others)} times (an IPv4 and an IPv6 address may share one)"
                 )
         known = {listener.name for listener in self.listeners}
         for listener in self._advertised:
@@ -267,6 +270,35 @@ class BrokerConfig:
                     "advertised.listeners cannot use the nonroutable meta-address 0.0.0.0: give the address "
                     "under which clients reach this broker"
                 )
+
+        self._check_inter_broker(known)
+
+    def _check_inter_broker(self, known: set[str]) -> None:
+        """Check what brokers would use among themselves, where somebody says it, as Kafka does at its start."""
+        name, protocol = (
+            self.static.get("inter.broker.listener.name"),
+            self.static.get("security.inter.broker.protocol"),
+        )
+        if name is not None and protocol is not None:
+            raise ConfigError(
+                "Only one of inter.broker.listener.name and security.inter.broker.protocol should be set."
+            )
+        wanted = name or protocol
+        if wanted and wanted.upper() not in known:
+            raise ConfigError(
+                "inter.broker.listener.name must be a listener name defined in advertised.listeners. The valid options "
+                f"based on currently configured listeners are {','.join(sorted(known))} "
+                f"({'inter.broker.listener.name' if name else 'security.inter.broker.protocol'} is {wanted})"
+            )
+
+    @property
+    def exposed_listeners(self) -> tuple[Listener, ...]:
+        """The listeners that other machines reach and on which anybody is let in and everything can be read."""
+        return tuple(
+            listener
+            for listener in self.listeners
+            if listener.security_protocol == "PLAINTEXT" and not is_loopback(listener.host)
+        )
 
     def advertised_listeners(self, ports: Mapping[str, int] | None = None) -> tuple[Listener, ...]:
         """List where clients are told to come. `ports` are those really bound, for listeners on port 0."""
@@ -439,6 +471,14 @@ def _log_config(values: Mapping[str, Value], levels: Levels) -> LogConfig:
     if values.get("internal.segment.bytes") is not None:
         attributes["segment_bytes"] = values["internal.segment.bytes"]
     return LogConfig(**attributes)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches an address to listen on; a name but `localhost` may be anything."""
+    try:
+        return host.lower() == "localhost" or ipaddress.ip_address(host.partition("%")[0]).is_loopback
+    except ValueError:
+        return False
 
 
 def _one_per_family(listeners: Iterable[Listener], name: str) -> bool:

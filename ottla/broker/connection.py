@@ -37,6 +37,7 @@ from .connection_limits import (
 from .dispatch import Context, PendingAnswer, Route
 from .dispatch import answer as run_handler
 from .handlers.api_versions import unsupported_version
+from .newcomers import AUTHENTICATION_DEADLINE_S
 from .receiving import Receiving
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ class Connection(Receiving):
     """One client. All methods run on the loop."""
 
     __slots__ = (
-        "_client_id", "_client_id_bytes", "_unread_bytes", "authentication", "listener_name", "number", "on_close", "peer_port", "principal", "software",
+        "_client_id", "_client_id_bytes", "_new_since", "_unread_bytes", "authentication", "listener_name", "number", "on_close", "peer_port", "principal", "software",
     )  # fmt: skip
 
     def __init__(self, listener: Listener) -> None:
@@ -78,6 +79,8 @@ class Connection(Receiving):
         self.authentication: Authentication | None = None
         #: Called when the connection ends: waiting fetches.
         self.on_close: set[Callable[[], None]] = set()
+        #: The tick since which it is one of `Newcomers`; -1 when it is none.
+        self._new_since = -1
         #: How much it had not read when it was last seen to read.
         self._unread_bytes = 0
         self._client_id: str | None = None
@@ -98,6 +101,10 @@ class Connection(Receiving):
         if sock is not None:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._descriptor = sock.fileno()
+        self.opened()
+
+    def opened(self) -> None:
+        """The connection is there and counted in."""
         self.established()
 
     def established(self) -> None:
@@ -105,12 +112,42 @@ class Connection(Receiving):
         self.authentication = self._listener.authentication_of(self)
         if self.authentication is not None:
             self.frame_bytes_max = min(self.frame_bytes_max, self._listener.security.integer(_UNAUTHENTICATED_FRAME))
+            if self.join_newcomers():
+                self.memory = self.broker.newcomers.memory
+            else:
+                self.abort()
 
     def authenticated(self, principal: Principal) -> None:
         """The client has shown who it is: what it sends from now on are requests of this principal."""
         self.principal = principal
         self.authentication = None
         self.frame_bytes_max = self._listener.request_bytes_max
+        if self.memory is not self.broker.request_memory:
+            self.memory.move(self, self.broker.request_memory, self._listener.ticks)
+            self.memory = self.broker.request_memory
+        self.leave_newcomers()
+
+    # ── until it is known who it is ─────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def waits_for_peer(self) -> bool:
+        """Whether the next step is the client's."""
+        return self._serial is None
+
+    def join_newcomers(self) -> bool:
+        """Count it among those who have not authenticated; False if there is no place."""
+        if self._new_since < 0:
+            self._new_since = self._listener.ticks
+            return self.broker.newcomers.admit(self)
+        return True
+
+    def leave_newcomers(self) -> None:
+        """It has authenticated, or is gone."""
+        if self._new_since >= 0:
+            self._new_since = -1
+            self.broker.newcomers.leave(self)
+
+    # ── more that `authentication` does ─────────────────────────────────────────────────────────────────────────
 
     def answer(self, route: Route, correlation_id: int, result: Any) -> None:
         """Answer a request that `authentication` took."""
@@ -125,6 +162,7 @@ class Connection(Receiving):
     def connection_lost(self, exc: BaseException | None) -> None:
         self._closing = True
         self._listener.forget(self)
+        self.leave_newcomers()
         self._answers.clear()
         self._give_up_memory()
         self.broker.unread_memory.release(self)
@@ -237,6 +275,8 @@ class Connection(Receiving):
                 self.abort()
         elif self._partial is not None and self._reading and self._frame_started < too_slow:
             self.refuse(f"a request of {self._expected} bytes did not arrive within {FRAME_DEADLINE_S:.0f} s")
+        elif 0 <= self._new_since < ticks - AUTHENTICATION_DEADLINE_S / SWEEP_INTERVAL_S:
+            self.refuse(f"it did not authenticate within {AUTHENTICATION_DEADLINE_S:.0f} s")
         elif self._blocked and not self._is_read(ticks):
             self.abort_for("it does not read its answers")
         elif not self._muted and ticks - self.last_active > self._listener.idle_ticks_max:

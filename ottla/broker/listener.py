@@ -23,6 +23,7 @@ from .listener_security import ListenerSecurity
 from .request_memory import PRESSURE_DEADLINE_S
 from .sasl_listener import AuthenticationCounts, SaslListener
 from .spare_buffers import SpareBuffers
+from .tls_connection import TlsConnection
 
 if TYPE_CHECKING:
     from ..metadata.configs.resolve import Levels
@@ -39,6 +40,8 @@ REFUSALS_LOGGED_MAX = 10
 ACCEPT_BACKLOG = 1024
 #: File descriptors that connections leave to logs (`disk_files.OPEN_FILES_MAX`) and everything else.
 FILES_RESERVED = 384
+#: How often the files of certificates are looked at.
+CERTIFICATE_CHECK_TICKS = 5
 #: How long `stop` waits for requests under way to give up, and for connections to be gone: a broker is down within 2 s.
 STOP_DEADLINE_S = 0.5
 
@@ -60,6 +63,9 @@ class Listener:
         self.host = host
         self.port = port
         self.shared = memoryview(bytearray(SHARED_BUFFER_SIZE))
+        #: Where TLS connections receive; what they decrypt goes to `shared`.
+        self.encrypted = memoryview(bytearray(SHARED_BUFFER_SIZE if self.security.uses_tls else 0))
+        self._connection = TlsConnection if self.security.uses_tls else Connection
         self.spare = SpareBuffers()
         self.request_bytes_max: int = config.integer("socket.request.max.bytes")
         self.connections_max = 0
@@ -74,7 +80,6 @@ class Listener:
         #: Sweeps so far: a clock that costs nothing to read.
         self.ticks = 0
         self.connections: set[Connection] = set()
-        self.tasks: set[asyncio.Future[Any]] = set()
         self._per_ip: dict[str, int] = {}
         #: Connections closed for a reason since the last sweep.
         self._refusals = 0
@@ -87,7 +92,7 @@ class Listener:
 
     def configure(self, levels: Levels) -> None:
         """Take over what may change while the broker runs."""
-        self.security.levels = levels
+        self.security.configure(levels)
         if self.sasl is not None:
             self.sasl.configure()
         own = levels.for_listener(self.name, "max.connections")
@@ -130,7 +135,7 @@ class Listener:
             sock.listen(ACCEPT_BACKLOG)  # here and not in the loop: uvloop's tells nobody that it failed
         while self._sockets:
             server = await loop.create_server(
-                lambda: Connection(self), sock=self._sockets[0], backlog=ACCEPT_BACKLOG, start_serving=False
+                lambda: self._connection(self), sock=self._sockets[0], backlog=ACCEPT_BACKLOG, start_serving=False
             )
             self._servers.append(server)  # before it serves: who is cancelled meanwhile must find it to close it
             del self._sockets[0]
@@ -208,6 +213,10 @@ class Listener:
             log.info("closed %d more connections for such reasons", self._refusals - REFUSALS_LOGGED_MAX)
         self._refusals = 0
         self.broker.request_memory.relieve(self.ticks, PRESSURE_DEADLINE_S / SWEEP_INTERVAL_S)
+        if self.security.uses_sasl:
+            self.broker.newcomers.memory.relieve(self.ticks, PRESSURE_DEADLINE_S / SWEEP_INTERVAL_S)
+        if self.security.tls is not None and self.ticks % CERTIFICATE_CHECK_TICKS == 0:
+            self.security.reload_if_changed()
         for connection in tuple(self.connections):
             connection.sweep(self.ticks)
 

@@ -10,13 +10,19 @@ A setting that may differ by listener is looked for as `listener.name.<name>.<ke
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from ..metadata.configs.broker import BROKER
+from ..security.tls import ServerTls, Stamp, check_replacement, file_stamp, server_tls
+from ..security.tls_stores import Setting, StoreError
 
 if TYPE_CHECKING:
     from ..metadata.configs.resolve import Levels
     from ..metadata.configs.values import Value
+
+
+log = logging.getLogger("ottla.broker.listener")
 
 
 class ListenerSecurity:
@@ -29,6 +35,68 @@ class ListenerSecurity:
         self.uses_tls = protocol in ("SSL", "SASL_SSL")
         self.uses_sasl = protocol in ("SASL_PLAINTEXT", "SASL_SSL")
         self.levels = levels
+        #: What it serves TLS with; None where it does not, and before `start`.
+        self.tls: ServerTls | None = None
+        #: Files that could not be used, so that this is said once.
+        self._refused: Stamp | None = None
+
+    # ── TLS ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def start(self) -> None:
+        """Read keys and certificates; raises `StoreError` if a TLS listener cannot be served with them."""
+        if self.uses_tls:
+            try:
+                self.tls = server_tls(self.setting)
+            except StoreError as problem:
+                raise StoreError(f"listener {self.name}: {problem}") from None
+
+    def configure(self, levels: Levels) -> None:
+        """Take over dynamic configs. What they say about TLS was checked when it was set; if it fails now, the old stays."""
+        changed = self.tls is not None and _tls_settings(self.setting) != _tls_settings(self._setting_in(levels))
+        self.levels = levels
+        if changed:
+            self._reload()
+
+    def reload_if_changed(self) -> None:
+        """Look whether a file of keys or certificates changed, and take it over if it can be used."""
+        if self.tls is not None:
+            stamp = file_stamp(self.setting)
+            if stamp not in (self.tls.stamp, self._refused):
+                self._reload()
+
+    def check(self, levels: Levels) -> None:
+        """Raise `StoreError` if TLS could not be served with these configs."""
+        if self.tls is not None:
+            self._replacement(self._setting_in(levels))
+
+    def _reload(self) -> None:
+        try:
+            self.tls = self._replacement(self.setting)
+        except StoreError as problem:
+            self._refused = file_stamp(self.setting)
+            log.error("listener %s goes on with its old certificate: the new one is refused: %s", self.name, problem)
+        else:
+            self._refused = None
+            until = self.tls.keys.chain[0].not_valid_after_utc
+            log.info("listener %s has a new certificate or truststore; it is valid until %s", self.name, until)
+
+    def _replacement(self, setting: Setting) -> ServerTls:
+        assert self.tls is not None
+        new = server_tls(setting)
+        check_replacement(
+            self.tls, new, dn_may_change=setting("ssl.allow.dn.changes") == "true",
+            san_may_change=setting("ssl.allow.san.changes") == "true",
+        )  # fmt: skip
+        return new
+
+    def setting(self, name: str) -> str | None:
+        """Return what is set for this listener, as `security.tls` asks for it."""
+        return self.text(name)
+
+    def _setting_in(self, levels: Levels) -> Setting:
+        return ListenerSecurity(self.name, self.protocol, levels).text
+
+    # ── settings ────────────────────────────────────────────────────────────────────────────────────────────────
 
     def text(self, name: str, mechanism: str | None = None) -> str | None:
         """Return what is set for this listener (and SASL mechanism), else for all, else the default; as a string."""
@@ -51,3 +119,7 @@ class ListenerSecurity:
         value = self.value(name)
         assert isinstance(value, int), name
         return value
+
+
+def _tls_settings(setting: Setting) -> list[str | None]:
+    return [setting(name) for name in BROKER if name.startswith(("ssl.", "ottla.ssl."))]

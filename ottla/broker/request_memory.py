@@ -89,6 +89,13 @@ class RequestMemory:
         if self._waiting:
             self._wake()
 
+    def move(self, holder: Holder, other: RequestMemory, ticks: int) -> None:
+        """Have another count what a connection holds."""
+        held = self._holders.get(holder)
+        self.release(holder)
+        if held is not None:
+            other.hold(holder, held[0], ticks)
+
     def _wake(self) -> None:
         for holder, (bytes_more, go_on) in tuple(self._waiting.items()):
             if holder in self._waiting and self.may_hold(holder, bytes_more):

@@ -29,6 +29,7 @@ from .authorization import Authorization
 from .chance import RANDOM
 from .client_telemetry import ClientTelemetry
 from .clock import Clock, SystemClock
+from .config import SECURITY_PROTOCOLS
 from .controller import Controller
 from .coordinators.groups import GroupCoordinatorService
 from .coordinators.service import CoordinatorService
@@ -36,7 +37,6 @@ from .coordinators.share_groups import ShareGroups
 from .coordinators.share_state import ShareStateService
 from .coordinators.transactions import TransactionCoordinatorService
 from .credentials import Credentials
-from .delegation_tokens import DelegationTokens
 from .dispatch import Dispatcher
 from .fetch_sessions import FetchSessions
 from .group_commit import GroupCommit
@@ -113,7 +113,6 @@ class Broker:
         if self.authorization is not None:
             self.dispatcher.guard = self.authorization.guard
         self.credentials = Credentials(self)
-        self.delegation_tokens = DelegationTokens(self)
         self.supported_features = SUPPORTED_FEATURES
         self.fetch_bytes_max = config.integer("fetch.max.bytes")
         request_bytes = config.integer("queued.max.request.bytes")
@@ -174,6 +173,7 @@ class Broker:
         self._load_logs(image)
         self.listeners = [Listener(self, x.name, x.host, x.port, x.security_protocol) for x in config.listeners]
         for listener in self.listeners:
+            listener.security.start()
             await listener.bind()
         self.apply(image)
         await self._register()
@@ -251,7 +251,10 @@ class Broker:
         self._session = await self.metadata.register(self.node_id)
         self.epoch = self._session.epoch
         ports = {listener.name: listener.port for listener in self.listeners}
-        endpoints = [EndpointImage(x.name, x.host, x.port, 0) for x in self.config.advertised_listeners(ports)]
+        endpoints = [
+            EndpointImage(x.name, x.host, x.port, SECURITY_PROTOCOLS[x.security_protocol])
+            for x in self.config.advertised_listeners(ports)
+        ]
         await self.controller.submit(
             lambda image: register_broker(
                 image,

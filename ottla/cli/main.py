@@ -70,6 +70,11 @@ def _start_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="one setting; wins over the file; repeatable",
     )
+    add(
+        "--allow-plaintext",
+        action="store_true",
+        help="listen without TLS and authentication where other machines reach it",
+    )
 
 
 def _doctor_arguments(parser: argparse.ArgumentParser) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import gc
+import logging
 import os
 import signal
 import sys
@@ -25,6 +26,8 @@ from .trouble import FAILED, MISUSED, Trouble, explain
 if TYPE_CHECKING:
     from ..broker.config import BrokerConfig
     from ..broker.server import Broker
+
+log = logging.getLogger("ottla.cli")
 
 #: The exit code after a second signal: what a shell reports for a process killed by SIGKILL.
 KILLED = 137
@@ -54,11 +57,32 @@ def load_config(arguments: argparse.Namespace) -> BrokerConfig:
         sets["log.dirs"] = str(arguments.data_dir)
     if arguments.config is not None and not arguments.config.is_file():
         raise Trouble(f"there is no configuration file {arguments.config}", "check the path given to --config", MISUSED)
+    if arguments.allow_plaintext:
+        sets["ottla.allow.plaintext.listeners"] = "true"
     defaults = {"log.dirs": str(default_data_dir()), "listeners": f"PLAINTEXT://{DEFAULT_LISTEN}"}
     try:
-        return BrokerConfig.load(arguments.config, os.environ, sets, defaults=defaults)
+        config = BrokerConfig.load(arguments.config, os.environ, sets, defaults=defaults)
     except ConfigError as error:
         raise Trouble(str(error), "docs/configuration.md lists every setting with its default", MISUSED) from error
+    _check_exposure(config)
+    return config
+
+
+def _check_exposure(config: BrokerConfig) -> None:
+    """Let nobody give a whole network the broker by accident."""
+    for listener in config.exposed_listeners:
+        if not config.boolean("ottla.allow.plaintext.listeners"):
+            raise Trouble(
+                f"listener {listener} would let anybody who reaches it read, write and delete everything: it has neither "
+                "TLS nor authentication, and its address is not this machine's own",
+                "ottla secure init makes certificates and a config in a second; or listen on 127.0.0.1; or, on a private "
+                "network, say --allow-plaintext (ottla.allow.plaintext.listeners=true)",
+                MISUSED,
+            )
+        log.warning(
+            "listener %s has neither TLS nor authentication: whoever reaches it can read, write and delete everything",
+            listener,
+        )
 
 
 async def _serve(config: BrokerConfig) -> int:

@@ -113,7 +113,6 @@ def test_any_text_is_properties(text: str) -> None:
     ({"listeners": "PLAINTEXT://a:1,PLAINTEXT://b:2"}, r"listeners names PLAINTEXT twice"),
     ({"listeners": ""}, r"must not be empty"),
     ({"listeners": "C://:1", "controller.listener.names": "C", "listener.security.protocol.map": "C:PLAINTEXT"}, r"no listener for clients"),
-    ({"listeners": "SSL://h:1"}, r"listener SSL speaks SSL, which is not served"),
     ({"advertised.listeners": "SASL_SSL://h:1"}, r"advertised.listeners names SASL_SSL, which is not in listeners \(PLAINTEXT\)"),
     ({"advertised.listeners": "PLAINTEXT://0.0.0.0:1"}, r"nonroutable meta-address 0.0.0.0"),
     ({"node.id": "1", "broker.id": "2"}, r"node.id is 1 and broker.id is 2"),

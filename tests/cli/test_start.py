@@ -80,8 +80,14 @@ def test_a_client_that_waits_does_not_delay_the_end(tmp_path: Path) -> None:
         (["--config", "/nowhere/server.properties"], 2, "no configuration file /nowhere/server.properties", "--config"),
         (["--data-dir", "/proc/ottla"], 1, "cannot use /proc/ottla", "--data-dir"),
         (["--data-dir", __file__], 1, "is a file, not a folder", "--data-dir"),
-        (["--listen", "192.0.2.1:9092"], 1, "this machine has no address 192.0.2.1", "0.0.0.0"),
-        (["--listen", "nosuchhost.invalid:9092"], 1, "cannot listen on nosuchhost.invalid:9092", "--listen"),
+        (["--listen", "192.0.2.1:9092", "--allow-plaintext"], 1, "this machine has no address 192.0.2.1", "0.0.0.0"),
+        (["--listen", "0.0.0.0:9092"], 2, "PLAINTEXT://0.0.0.0:9092 would let anybody", "--allow-plaintext"),
+        (
+            ["--listen", "nosuchhost.invalid:9092", "--allow-plaintext"],
+            1,
+            "cannot listen on nosuchhost.invalid:9092",
+            "--listen",
+        ),
     ],
 )
 def test_trouble_is_told_with_a_next_step(

@@ -53,6 +53,12 @@ OTTLA = table([
     define("ottla.metrics.listener", STRING, "", HttpAddress(), MEDIUM,
         "Where /metrics (Prometheus), /healthz and /readyz are served over HTTP: PORT on 127.0.0.1, or HOST:PORT. Empty: nowhere. "
         "There is no authentication, so leave it on an address that only your monitoring reaches."),
+    define("ottla.ssl.crl.location", STRING, None, None, MEDIUM,
+        "A file of certificate revocation lists (PEM, or one in DER): a client whose certificate is on them is refused, and every "
+        "client once they are out of date. The file is read again when it changes.", update=PER_BROKER),
+    define("ottla.allow.plaintext.listeners", BOOLEAN, False, None, MEDIUM,
+        "Whether a listener without TLS and without authentication may have an address that other machines reach. Whoever reaches it "
+        "can then read, write and delete everything."),
     define("ottla.sasl.oauthbearer.unsecured.enable", BOOLEAN, False, None, MEDIUM,
         "Whether OAUTHBEARER may take tokens that nobody signed, where Kafka's unsecured handler is set: for tests of clients. "
         "Who connects is then whoever he says he is."),

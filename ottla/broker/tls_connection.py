@@ -1,0 +1,240 @@
+"""A connection behind TLS: the same as any other between two layers of encryption.
+
+    socket ──recv──► listener.encrypted ─► BIO ─► OpenSSL ─► shared or own buffer ─► Receiving
+    Answering ─► OpenSSL ─► BIO ─► sending.send ──► socket
+
+OpenSSL works on memory (two BIOs), not on the socket: so the handshake has a deadline and a turn (`newcomers`), its
+failure has a reason, decrypted bytes land where plain ones would, and answers leave at once (`sending`). Nothing of
+OpenSSL is made before the peer's first byte, so that a connection that says nothing costs no more than elsewhere.
+
+While the connection is not read (backlog, memory, throttling) what was received stays encrypted in the BIO.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import ssl
+from typing import TYPE_CHECKING, Any
+
+from ..security.principal import USER, Principal
+from ..security.principal_mapping import MappingError
+from ..security.tls import explain
+from .connection import Connection
+from .connection_limits import SWEEP_INTERVAL_S
+from .newcomers import HANDSHAKE_DEADLINE_S
+from .sending import SMALL_BYTES, send
+
+if TYPE_CHECKING:
+    from .listener import Listener
+
+log = logging.getLogger("ottla.broker.connection")
+
+#: What OpenSSL puts into one record, and so takes at once.
+_RECORD = 16 * 1024
+#: Encrypted bytes of an answer are handed to the socket when they are so many.
+_SEND_BYTES = 256 * 1024
+#: More than any ClientHello and any chain of certificates that OpenSSL takes.
+_HANDSHAKE_BYTES_MAX = 256 * 1024
+
+
+class TlsConnection(Connection):
+    """One client of a TLS listener."""
+
+    __slots__ = ("_begin", "_begun_at", "_encrypted", "_incoming", "_outgoing", "_queued", "_tls", "tls_version")
+
+    def __init__(self, listener: Listener) -> None:
+        super().__init__(listener)
+        self._tls: ssl.SSLObject | None = None
+        #: Encrypted bytes on their way into OpenSSL and out of it.
+        self._incoming: Any = None
+        self._outgoing: Any = None
+        #: True once the handshake is complete.
+        self._encrypted = False
+        #: A step of the handshake, or going on with what was received, waits for its turn.
+        self._queued = False
+        #: The peer's first bytes.
+        self._begin = b""
+        self._begun_at = listener.ticks
+        self.tls_version: str | None = None
+
+    @property
+    def waits_for_peer(self) -> bool:
+        return not self._queued
+
+    def opened(self) -> None:
+        if not self.join_newcomers():
+            self.abort()
+
+    # ── the handshake ───────────────────────────────────────────────────────────────────────────────────────────
+
+    def get_buffer(self, sizehint: int) -> Any:
+        return self._listener.encrypted
+
+    def buffer_updated(self, nbytes: int) -> None:
+        if self._closing:
+            return
+        if self._tls is None:
+            self._begin_tls(nbytes)
+        self._incoming.write(self._listener.encrypted[:nbytes])
+        if self._encrypted:
+            self._decrypt()
+        elif self._incoming.pending > _HANDSHAKE_BYTES_MAX:
+            self._fail("more bytes than a handshake has")
+        elif not self._queued:
+            self._queued = True
+            self.broker.newcomers.handshake(self)
+
+    def _begin_tls(self, nbytes: int) -> None:
+        tls = self._listener.security.tls
+        assert tls is not None
+        self._begin = bytes(self._listener.encrypted[: min(nbytes, 8)])
+        self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self._tls = tls.context.wrap_bio(self._incoming, self._outgoing, server_side=True)
+
+    def step(self) -> None:
+        """Go on with the handshake as far as what was received allows."""
+        self._queued = False
+        if self._closing or self._tls is None:
+            return
+        try:
+            self._tls.do_handshake()
+        except ssl.SSLWantReadError:
+            self._send_encrypted()
+            return
+        except ssl.SSLError as problem:
+            self._fail(explain(problem, self._begin))
+            return
+        self._send_encrypted()
+        self._finish()
+
+    def _finish(self) -> None:
+        """The handshake is complete: know the client by its certificate, and go on as without TLS."""
+        assert self._tls is not None
+        self._encrypted = True
+        self._begin = b""
+        self.tls_version = self._tls.version()
+        certificate = self._tls.getpeercert(True)
+        tls = self._listener.security.tls
+        assert tls is not None
+        if certificate is not None and not self._listener.security.uses_sasl:
+            try:
+                self.principal = Principal(USER, tls.principal_name(certificate))
+            except (MappingError, ValueError) as problem:
+                self._fail(f"the client's certificate gives no principal: {problem}")
+                return
+        self.established()
+        if self.authentication is None:
+            self.leave_newcomers()
+        if not self._closing:
+            self._decrypt()
+
+    def _fail(self, reason: str) -> None:
+        """End a handshake; OpenSSL's alert tells the peer."""
+        self.broker.metrics.invalid_requests += 1
+        self._listener.log_closing(self.peer_host, f"TLS handshake failed: {reason}")
+        self._send_encrypted()
+        self._encrypted = False
+        self.close()
+
+    # ── bytes ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _decrypt(self) -> None:
+        """Hand on what was received, as far as it may be handed on now."""
+        tls, incoming, more = self._tls, self._incoming, True
+        assert tls is not None
+        while more and self._reading and not self._closing:
+            room = super().get_buffer(-1)
+            filled, size = 0, len(room)
+            try:
+                while filled < size:
+                    count: Any = tls.read(size - filled, room[filled:] if filled else room)
+                    if not count:
+                        more = False
+                        self._end_of_stream(filled)
+                        return
+                    filled += count
+                    if not incoming.pending and not tls.pending():
+                        more = False
+                        break
+            except ssl.SSLWantReadError:
+                more = False
+            except ssl.SSLError as problem:
+                self.refuse(f"its TLS records cannot be read: {explain(problem)}")
+                return
+            if filled:
+                super().buffer_updated(filled)
+        if self._outgoing.pending:  # an answer of TLS itself: a new key
+            self._send_encrypted()
+
+    def _end_of_stream(self, filled: int) -> None:
+        """The peer said that it sends no more: work on what came before, then end."""
+        if filled:
+            super().buffer_updated(filled)
+        self.close()
+
+    def _read_or_not(self) -> None:
+        super()._read_or_not()
+        if self._reading and self._encrypted and not self._queued and self._incoming.pending and not self._closing:
+            self._queued = True
+            asyncio.get_running_loop().call_soon(self._go_on)
+
+    def _go_on(self) -> None:
+        self._queued = False
+        if not self._closing:
+            self._decrypt()
+
+    def _flush(self) -> None:
+        out = self._out
+        if not out or self._transport is None or self._tls is None:
+            return
+        self._out = []
+        size = len(out[0]) if len(out) == 1 else sum(map(len, out))
+        self._encoded -= size
+        self._listener.metrics.bytes_out += size
+        write, outgoing = self._tls.write, self._outgoing
+        if len(out) > 1 and size < SMALL_BYTES:
+            out = [b"".join(out)]
+        try:
+            for part in out:
+                if len(part) <= _RECORD:
+                    if len(part):
+                        write(part)
+                    continue
+                view, pos = memoryview(part), 0
+                while pos < len(view):
+                    pos += write(view[pos : pos + _RECORD])
+                    if outgoing.pending >= _SEND_BYTES:
+                        self._send_encrypted()
+        except ssl.SSLError as problem:
+            self.abort_for(f"TLS failed: {explain(problem)}")
+            return
+        self._send_encrypted()
+
+    def _send_encrypted(self) -> None:
+        if self._outgoing is not None and self._outgoing.pending and self._transport is not None:
+            data = self._outgoing.read()
+            send(self._transport, self._descriptor, [data], len(data))
+
+    # ── the end ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def close(self) -> None:
+        """Send what is ready, say that nothing follows, and end the connection."""
+        if not self._closing and self._encrypted and self._tls is not None:
+            self._flush()
+            try:
+                self._tls.unwrap()
+            except ssl.SSLError as problem:  # the peer's own good-bye is not waited for
+                log.debug("%s: %s", self.peer_host, problem)
+            self._send_encrypted()
+        super().close()
+
+    def sweep(self, ticks: int) -> None:
+        if (
+            not self._encrypted
+            and not self._closing
+            and ticks - self._begun_at > HANDSHAKE_DEADLINE_S / SWEEP_INTERVAL_S
+        ):
+            self._fail(f"it was not complete within {HANDSHAKE_DEADLINE_S:.0f} s")
+            return
+        super().sweep(ticks)
