@@ -26,6 +26,7 @@ Py_ssize_t: TypeAlias = int
 bint: TypeAlias = bool
 p_uchar: TypeAlias = memoryview
 p_uint: TypeAlias = memoryview
+p_int: TypeAlias = memoryview
 p_longlong: TypeAlias = memoryview
 p_ulonglong: TypeAlias = memoryview
 void: TypeAlias = None
@@ -51,7 +52,7 @@ def _unchanged(thing: T) -> T:
 cfunc = ccall = inline = cclass = final = no_gc = _unchanged
 
 
-def exceptval(check: bool) -> Callable[[T], T]:
+def exceptval(check: bool | int) -> Callable[[T], T]:
     return _unchanged
 
 

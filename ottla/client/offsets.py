@@ -84,7 +84,9 @@ async def per_leader(
     """Ask the leader of each partition about it; retriable failures are asked again."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + (timeout_ms or cluster.config.default_api_timeout_ms) / 1000
-    left, done, attempt = dict(wanted), {}, 0
+    left = dict(wanted)
+    done: dict[TopicAndPartition, ResultT] = {}
+    attempt = 0
     while left:
         failures = await _one_round(cluster, left, ask, done)
         fatal: list[Exception] = [error for error in failures.values() if not error.retriable]

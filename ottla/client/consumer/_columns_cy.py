@@ -318,6 +318,22 @@ class Columns:
                 high = middle
         return low
 
+    def lacks_timestamps(self, first: cython.Py_ssize_t, stop: cython.Py_ssize_t) -> bool:
+        """Whether some record of the rows has no timestamp."""
+        row: cython.Py_ssize_t
+        for row in range(first, stop):
+            if self._t[self._capacity + row] < 0:
+                return True
+        return False
+
+    def has_headers(self, first: cython.Py_ssize_t, stop: cython.Py_ssize_t) -> bool:
+        """Whether some record of the rows has headers."""
+        row: cython.Py_ssize_t
+        for row in range(first, stop):
+            if self._p[self._t[_HEADERS * self._capacity + row]] != 0:
+                return True
+        return False
+
     def total(self, column: cython.Py_ssize_t, first: cython.Py_ssize_t, stop: cython.Py_ssize_t) -> tuple[int, int]:
         """(bytes, nulls) of KEY or VALUE in the rows first..stop."""
         row: cython.Py_ssize_t
@@ -345,7 +361,7 @@ class Columns:
         filled: cython.Py_ssize_t,
     ) -> int:
         """Write KEY or VALUE of the rows as Arrow lays out binary: bytes into `data` from `filled` on, their ends into
-        `ends` (int64) from `index` + 1 on, and a bit for each null into `validity`, if that has a length. New `filled`.
+        `ends` (int32) from `index` + 1 on, and a bit for each null into `validity`, if that has a length. New `filled`.
         """
         if cython.compiled:
             a = cython.declare(Py_buffer)
@@ -356,7 +372,7 @@ class Columns:
             PyObject_GetBuffer(validity, cython.address(c), PyBUF_WRITABLE)
             try:
                 if (
-                    a.len < 8 * (index + 1 + stop - first)
+                    a.len < 4 * (index + 1 + stop - first)
                     or b.len < filled + self.total(column, first, stop)[0]
                     or (c.len != 0 and c.len * 8 < index + stop - first)
                     or first < 0
@@ -364,7 +380,7 @@ class Columns:
                 ):
                     raise IndexError("the rows do not fit the buffers")
                 return self._gather(
-                    column, first, stop, cython.cast(cython.p_longlong, a.buf), cython.cast(cython.p_uchar, b.buf),
+                    column, first, stop, cython.cast(cython.p_int, a.buf), cython.cast(cython.p_uchar, b.buf),
                     cython.cast(cython.p_uchar, c.buf), c.len != 0, index, filled,
                 )  # fmt: skip
             finally:
@@ -372,7 +388,7 @@ class Columns:
                 PyBuffer_Release(cython.address(b))
                 PyBuffer_Release(cython.address(c))
         return self._gather(
-            column, first, stop, memoryview(ends).cast("B").cast("q"), memoryview(data), memoryview(validity),
+            column, first, stop, memoryview(ends).cast("B").cast("i"), memoryview(data), memoryview(validity),
             len(memoryview(validity)) != 0, index, filled,
         )  # fmt: skip
 
@@ -382,7 +398,7 @@ class Columns:
         column: cython.Py_ssize_t,
         first: cython.Py_ssize_t,
         stop: cython.Py_ssize_t,
-        ends: cython.p_longlong,
+        ends: cython.p_int,
         data: cython.p_uchar,
         validity: cython.p_uchar,
         nulls: cython.bint,

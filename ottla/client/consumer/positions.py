@@ -68,6 +68,18 @@ class Position:
     #: Offset reset was forced by the user (seek_to_beginning ...): a timestamp of ListOffsets.
     seek_to: int | None = None
 
+    def start_at_fault(self, offset: int) -> None:
+        """What lies at `offset` cannot be read: fetch it again (it may have been damaged on the way), not at once."""
+        self.turn += 1
+        self.fetch_offset = offset
+        self.fetch_epoch = -1
+
+    def passed(self, offset: int) -> None:
+        """All before `offset` had nothing to give: it counts as processed if all before it is."""
+        if self.processed == self.delivered:
+            self.processed = offset
+        self.delivered = offset
+
     @property
     def key(self) -> TopicAndPartition:
         return (self.topic, self.partition)
