@@ -48,7 +48,10 @@ def alter_user_scram_credentials(
             )
         except KafkaError as error:
             errors[user] = error
-    results = [alter.AlterUserScramCredentialsResult(user=user, error_code=ErrorCode.NONE) for user in changes]
+    results = [
+        alter.AlterUserScramCredentialsResult(user=user, error_code=ErrorCode.NONE, error_message=None)
+        for user in changes
+    ]
     results += [
         alter.AlterUserScramCredentialsResult(user=user, error_code=error.code, error_message=error.message)
         for user, error in errors.items()
@@ -97,7 +100,7 @@ def describe_user_scram_credentials(
             for number in _NAMES
             if (record := image.scram_credentials.get((user, number))) is not None
         ]
-        code, message = ErrorCode.NONE, None
+        code, message = ErrorCode.NONE, ""
         if named[user] > 1:
             code, infos = ErrorCode.DUPLICATE_RESOURCE, []
             message = f"Cannot describe SCRAM credentials for the same user twice in a single request: {user}"

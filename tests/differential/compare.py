@@ -28,6 +28,7 @@ from . import (
     rows_streams,
     rows_topics,
     rows_transactions,
+    rows_users,
 )
 from .known import KNOWN, Known
 from .wire import Outcome, Peer, Row, Unsendable, versions_of
@@ -40,6 +41,7 @@ ROWS: list[Row] = [
     *rows_topics.ROWS,
     *rows_configs.ROWS,
     *rows_admin.ROWS,
+    *rows_users.ROWS,
     *rows_share_delivery.SETUP,
     *rows_records.ROWS,
     *rows_groups.ROWS,

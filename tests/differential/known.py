@@ -20,7 +20,6 @@ class Known(NamedTuple):
 _KAFKA_FAILS = (
     "Kafka fails with an exception of its own (UNKNOWN_SERVER_ERROR, or no answer at all); Ottla says what is wrong"
 )
-_NO_SASL = "SASL is not served yet, and what is not served is not advertised"
 _TELLS = "Kafka leaves the text of a partition's error null; Ottla says what is wrong"
 
 _TWICE = "Kafka drops all but the last batch and tells nobody; Ottla appends each"
@@ -43,7 +42,6 @@ KNOWN: list[Known] = [
     ),
     Known("frame: Metadata v1 with a topic that is not UTF-8", "outcome", "as above"),
     Known("frame: *", "api_keys[[]*].min_version", "versions that Kafka 4 dropped are served where that is cheap"),
-    Known("frame: Sasl*", "outcome", _NO_SASL),
     Known("partitions: too many", "*", _KAFKA_FAILS),
     Known("metadata: zero id and null name", "*", _KAFKA_FAILS),
     Known("describe: empty name", "*", _KAFKA_FAILS),
