@@ -89,8 +89,8 @@ class DelegationTokens:
 
 def may_ask(context: Context) -> bool:
     """Whether a client may ask about tokens: it has shown who it is, and not by a token, for tokens do not beget tokens."""
-    protocol = context.connection.listener.security.protocol
-    principal = context.principal
+    name, principal = context.connection.listener_name, context.principal
+    protocol = next(x.security.protocol for x in context.broker.listeners if x.name == name)
     if principal.by_token or protocol == "PLAINTEXT":
         return False
     return protocol != "SSL" or principal != ANONYMOUS

@@ -37,6 +37,7 @@ from .coordinators.share_groups import ShareGroups
 from .coordinators.share_state import ShareStateService
 from .coordinators.transactions import TransactionCoordinatorService
 from .credentials import Credentials
+from .delegation_tokens import DelegationTokens
 from .dispatch import Dispatcher
 from .fetch_sessions import FetchSessions
 from .group_commit import GroupCommit
@@ -113,6 +114,7 @@ class Broker:
         if self.authorization is not None:
             self.dispatcher.guard = self.authorization.guard
         self.credentials = Credentials(self)
+        self.delegation_tokens = DelegationTokens(self)
         self.supported_features = SUPPORTED_FEATURES
         self.fetch_bytes_max = config.integer("fetch.max.bytes")
         request_bytes = config.integer("queued.max.request.bytes")

@@ -22,7 +22,6 @@ from ..protocol.apis import describe_delegation_token as describing
 from ..protocol.apis import expire_delegation_token as expiring
 from ..protocol.apis import renew_delegation_token as renewing
 from ..protocol.errors import ErrorCode
-from ..protocol.schema import Data
 from ..protocol.stored.metadata import DelegationTokenRecord, RemoveDelegationTokenRecord
 from ..security.principal import USER, Principal
 from .decision import Decision
@@ -177,10 +176,8 @@ def expire(
 
 def sweep(image: MetadataImage, now_ms: int) -> Decision[int]:
     """Remove tokens that have ended, some at a time; the response is how many."""
-    ended: list[Data] = [
-        RemoveDelegationTokenRecord(token_id=token.token_id) for token in tokens(image) if has_ended(token, now_ms)
-    ][:SWEPT_MAX]  # fmt: skip
-    return Decision(len(ended), ended)
+    ended = [token.token_id for token in tokens(image) if has_ended(token, now_ms)][:SWEPT_MAX]
+    return Decision(len(ended), [RemoveDelegationTokenRecord(token_id=token_id) for token_id in ended])
 
 
 def visible(

@@ -99,7 +99,7 @@ def read_keys(text: bytes) -> tuple[list[Key], list[str]]:
 
 def _read_key(row: Mapping[str, Any]) -> Key:
     kind, key_id, algorithm, curve = (row.get(name) for name in ("kty", "kid", "alg", "crv"))
-    if kind not in _READERS:
+    if not isinstance(kind, str) or kind not in _READERS:
         raise ValueError(f"keys of type {kind} are not used: only public keys of RSA, EC and OKP are")
     if row.get("use", "sig") != "sig" or "verify" not in row.get("key_ops", ["verify"]):
         raise ValueError("it is not for signatures")
