@@ -8,6 +8,9 @@ Kafka's controller knew, and that lies in the folder `__cluster_metadata-0` besi
     00000000000000000000.log …                    batches of records; those below 4711 are in the checkpoint already
                                                   control batches (leader changes, voters) are the quorum's own business
 
+Before Kafka's first start there is only `bootstrap.checkpoint` in the log dir, by `kafka-storage format`; its users
+(`--add-scram`) are taken too, so that a listener with SASL has somebody who may log in.
+
 The records are those of our own metadata log, so they are replayed into an image, and the image's records become the
 first batch of ours. Brokers are left out: this one registers itself. A transaction of metadata (Begin … End) that was
 not ended did not happen.
@@ -36,6 +39,8 @@ from ..protocol.stored.metadata import (
 from ..records.batch import HEADER_SIZE, check_batch, read_header, read_records
 
 METADATA_FOLDER = "__cluster_metadata-0"
+#: What `kafka-storage format` leaves for the first start: feature levels, and the users of `--add-scram`.
+BOOTSTRAP = "bootstrap.checkpoint"
 #: `metadata.version` of Apache Kafka 4.2 (4.2-IV1), the newest whose records this release knows.
 METADATA_VERSION_MAX = 29
 _CHECKPOINT = re.compile(r"(\d{20})-(\d{10})\.checkpoint\Z")
@@ -57,14 +62,21 @@ class Takeover(NamedTuple):
 
 def take_over(directories: Iterable[str], node_id: int, metadata_log_dir: str | None = None) -> Takeover | None:
     """Read what an Apache Kafka left in the log dirs; None if none ran there. Raises `TakeoverError`."""
+    directories = list(directories)
     folder = find_kafka_metadata(directories, metadata_log_dir)
-    return None if folder is None else read_kafka_metadata(folder, node_id)
+    if folder is not None:
+        return read_kafka_metadata(folder, node_id)
+    formatted = next((p for p in _places(BOOTSTRAP, directories, metadata_log_dir) if p.is_file()), None)
+    return None if formatted is None else read_kafka_metadata(formatted, node_id)
 
 
 def find_kafka_metadata(directories: Iterable[str], metadata_log_dir: str | None = None) -> Path | None:
     """Return the folder of Kafka's metadata log, if one of the log dirs has it."""
-    places = [*([metadata_log_dir] if metadata_log_dir else []), *directories]
-    return next((p for p in (Path(place) / METADATA_FOLDER for place in places) if p.is_dir()), None)
+    return next((p for p in _places(METADATA_FOLDER, directories, metadata_log_dir) if p.is_dir()), None)
+
+
+def _places(name: str, directories: Iterable[str], metadata_log_dir: str | None) -> list[Path]:
+    return [Path(place) / name for place in (*([metadata_log_dir] if metadata_log_dir else []), *directories)]
 
 
 def read_kafka_metadata(folder: Path, node_id: int) -> Takeover:
@@ -85,6 +97,8 @@ def read_kafka_metadata(folder: Path, node_id: int) -> Takeover:
 
 def _read_image(folder: Path) -> tuple[MetadataImage, int]:
     image, offset = MetadataImage.empty(), 0
+    if folder.name == BOOTSTRAP:
+        return image.apply(record for _, record in _read_batches(folder, last=False)), 0
     checkpoints = sorted((int(m[1]), path) for path in folder.iterdir() if (m := _CHECKPOINT.match(path.name)))
     if checkpoints:
         offset, path = checkpoints[-1]

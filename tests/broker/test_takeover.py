@@ -25,8 +25,10 @@ from ottla.protocol.stored.metadata import (
     RegisterBrokerRecord,
     RemoveTopicRecord,
     TopicRecord,
+    UserScramCredentialRecord,
 )
 from ottla.records.batch import Record, build_batch
+from ottla.security.mechanisms import ScramCredential, scram_keys
 from tests.support.kafka_folder import consumed, made_by_kafka
 from tests.support.requires import requires
 
@@ -87,6 +89,18 @@ def test_the_metadata_may_lie_in_a_folder_of_its_own(folder: Folder, tmp_path: P
     found = take_over(["/nowhere"], NODE_ID, str(tmp_path))
     assert found is not None
     assert (found.topics, found.partitions, found.end_offset) == (1, 1, 2)
+
+
+def test_users_of_a_folder_that_kafka_storage_formatted_are_taken_over(tmp_path: Path) -> None:
+    """tests/golden/bootstrap.checkpoint: kafka-storage format --add-scram SCRAM-SHA-256=[name=admin,password=admin-secret]"""
+    golden = Path(__file__).parents[1] / "golden" / "bootstrap.checkpoint"
+    (tmp_path / "bootstrap.checkpoint").write_bytes(golden.read_bytes())
+    found = take_over([str(tmp_path)], 1)
+    assert found is not None
+    (record,) = [r for r in found.records if isinstance(r, UserScramCredentialRecord)]
+    kept = ScramCredential(record.salt, record.stored_key, record.server_key, record.iterations)
+    assert record.name == "admin"
+    assert scram_keys.verifies("SCRAM-SHA-256", "admin-secret", kept)
 
 
 def test_records_of_all_segments_are_replayed_and_brokers_left_out(folder: Folder) -> None:
