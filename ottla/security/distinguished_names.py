@@ -14,8 +14,8 @@ _KEYWORDS = {
     "2.5.4.3": "CN", "2.5.4.6": "C", "2.5.4.7": "L", "2.5.4.8": "ST", "2.5.4.10": "O", "2.5.4.11": "OU", "2.5.4.9": "STREET",
     "0.9.2342.19200300.100.1.25": "DC", "0.9.2342.19200300.100.1.1": "UID",
 }  # fmt: skip
-#: DER tags of strings, and how their bytes are to be read.
-_STRINGS = {12: "utf-8", 19: "ascii", 20: "latin-1", 22: "ascii", 27: "ascii", 28: "utf-32-be", 30: "utf-16-be"}
+#: DER tags of strings. Java reads the bytes of all of them as UTF-8, whatever they are, and principals are its.
+_STRINGS = frozenset({12, 19, 20, 22, 27, 28, 30})
 _ESCAPED = frozenset(',=+<>#;"\\')
 
 
@@ -35,7 +35,7 @@ def _attribute(attribute: bytes) -> str:
     keyword = _KEYWORDS.get(dotted)
     if keyword is None or tag not in _STRINGS:
         return f"{keyword or dotted}=#{attribute[end:].hex()}"
-    return f"{keyword}={_escape(value.decode(_STRINGS[tag], 'replace'))}"
+    return f"{keyword}={_escape(value.decode('utf-8', 'replace'))}"
 
 
 def _escape(text: str) -> str:
