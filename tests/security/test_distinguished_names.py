@@ -30,7 +30,7 @@ NAMES = {
         x509.NameAttribute(NameOID.STATE_OR_PROVINCE_NAME, "MD"), x509.NameAttribute(NameOID.STREET_ADDRESS, "Main St"),
         x509.NameAttribute(NameOID.USER_ID, "u"),
     ]),
-    "CN=" + "".join(rf"\\00{letter}" for letter in "Z\ufffdrich"): x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Zürich", _type=_ASN1Type.BMPString)]),
+    "CN=" + "".join(rf"\00{letter}" for letter in "Z\ufffdrich"): x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Zürich", _type=_ASN1Type.BMPString)]),
     "": x509.Name([]),
 }  # fmt: skip
 
