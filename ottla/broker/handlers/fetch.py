@@ -11,6 +11,7 @@ v12 diverging epoch (KIP-595) · v13 topic ids (KIP-516) · v16 present leader (
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from ...log.errors import KafkaStorageError
@@ -32,23 +33,44 @@ from ..fetch_sessions import TOPIC_ID_VERSION, FetchedPartition, FetchSession, s
 from ..guards.asking import Asking
 from ..guards.topics import refused_fetches
 from ..partition import Partition
-from ..purgatory import Deferred, DelayedFetch
+from ..purgatory import Deferred, DelayedFetch, settled
 
 READ_COMMITTED = 1
 CURRENT_LEADER_VERSION = 16
 NO_RECORDS = b""
+#: Reading so many partitions takes some ten milliseconds; who asks for more leaves the loop to others in between.
+PARTITIONS_A_TURN = 2_000
 
 
 @handler(FetchRequest)
-def fetch(context: Context, request: FetchRequest) -> FetchResponse | Deferred:
+def fetch(context: Context, request: FetchRequest) -> Any:
     """Read, or wait until there is something to read."""
     broker = context.broker
     wanted, session, incremental = broker.fetch_sessions.begin(request, context.version, broker.clock.now_ms())
     reading = _Reading(context, request, wanted, session, incremental)
     if broker.authorization is not None:
         reading.authorize(broker.authorization.asking(context, "Fetch"))
-    data, size, conclusive = reading.read()
-    if conclusive or size >= request.min_bytes or request.max_wait_ms <= 0 or not wanted:
+    if len(wanted) > PARTITIONS_A_TURN:
+        return _fetch_in_turns(reading)
+    return _answer(reading, *reading.read())
+
+
+async def _fetch_in_turns(reading: _Reading) -> FetchResponse:
+    """Read very many partitions without keeping others from the loop for long."""
+    data, size, conclusive = await reading.read_in_turns()
+    try:
+        if not conclusive and size < reading.request.min_bytes and reading.missed(data):
+            data, size, _ = await reading.read_in_turns()
+            conclusive = True
+        response: FetchResponse = await settled(_answer(reading, data, size, conclusive))
+    except KafkaError:
+        return reading.respond(data)  # a partition left in between; the next fetch is told so
+    return response
+
+
+def _answer(reading: _Reading, data: list[PartitionData], size: int, conclusive: bool) -> FetchResponse | Deferred:
+    request, context = reading.request, reading.context
+    if conclusive or size >= request.min_bytes or request.max_wait_ms <= 0 or not reading.wanted:
         return reading.respond(data)
     return DelayedFetch(
         reading.watch(size), request.max_wait_ms / 1000, reading.ready, reading.read_and_respond,
@@ -66,10 +88,10 @@ class _Reading:
         "_refused",
         "_replica_id",
         "_session",
-        "_wanted",
         "_watched",
         "context",
         "request",
+        "wanted",
     )
 
     def __init__(
@@ -82,7 +104,7 @@ class _Reading:
     ) -> None:
         self.context = context
         self.request = request
-        self._wanted = wanted
+        self.wanted = wanted
         self._session = session
         self._incremental = incremental
         self._read_committed = request.isolation_level == READ_COMMITTED
@@ -94,20 +116,40 @@ class _Reading:
 
     def authorize(self, asking: Asking) -> None:
         """Find out what the client may read. Who says that it is a replica must be allowed to act as a broker."""
-        self._refused = refused_fetches(asking, self.context, self._wanted, is_follower=self._replica_id >= 0)
+        self._refused = refused_fetches(asking, self.context, self.wanted, is_follower=self._replica_id >= 0)
 
     # ── reading ─────────────────────────────────────────────────────────────────────────────────────────────────
 
     def read(self) -> tuple[list[PartitionData], int, bool]:
         """Read every partition; returns the data, its size, and whether it must be answered without waiting."""
-        broker = self.context.broker
-        left = min(self.request.max_bytes, broker.fetch_bytes_max, broker.unread_memory.room())
-        if self.context.meter is not None:
-            left = self.context.meter.most_fetched(left)
+        return self._read_some(self.wanted, self._room(), 0)
+
+    async def read_in_turns(self) -> tuple[list[PartitionData], int, bool]:
+        """Do as `read`, some partitions in each turn of the loop."""
         data: list[PartitionData] = []
-        size = 0
+        size, conclusive, room = 0, False, self._room()
+        for start in range(0, len(self.wanted), PARTITIONS_A_TURN):
+            await asyncio.sleep(0)
+            wanted = self.wanted[start : start + PARTITIONS_A_TURN]
+            more, size, decided = self._read_some(wanted, room - size, size)
+            data += more
+            conclusive = conclusive or decided
+        await asyncio.sleep(0)  # making the answer takes a turn of its own
+        return data, size, conclusive
+
+    def _room(self) -> int:
+        """How many bytes the answer may have."""
+        broker = self.context.broker
+        room = min(self.request.max_bytes, broker.fetch_bytes_max, broker.unread_memory.room())
+        return room if self.context.meter is None else self.context.meter.most_fetched(room)
+
+    def _read_some(
+        self, partitions: list[FetchedPartition], left: int, size: int
+    ) -> tuple[list[PartitionData], int, bool]:
+        """Read some partitions where `size` bytes were read of others and `left` may follow."""
+        data: list[PartitionData] = []
         conclusive = False
-        for wanted in self._wanted:
+        for wanted in partitions:
             item = self._read_partition(wanted, left, at_least_one=size == 0)
             data.append(item)
             if item.error_code or item.diverging_epoch.epoch >= 0:
@@ -196,7 +238,14 @@ class _Reading:
         return [partition for _, partition, _ in self._watched]
 
     def _present(self) -> list[tuple[FetchedPartition, Partition]]:
-        return [(wanted, self._find(wanted)) for wanted in self._wanted]
+        return [(wanted, self._find(wanted)) for wanted in self.wanted]
+
+    def missed(self, data: list[PartitionData]) -> bool:
+        """Whether something has come to a partition since it was read: `watch` would not see it."""
+        return any(
+            not item.records and partition.high_watermark > item.high_watermark
+            for item, (_, partition) in zip(data, self._present(), strict=True)
+        )
 
     def ready(self) -> bool:
         """Tell whether enough has come since `watch`, or something that the client must know."""
@@ -225,7 +274,7 @@ class _Reading:
                 return self._throttled(throttle_ms)
         response = FetchResponse(throttle_time_ms=throttle_ms, session_id=0 if session is None else session.id)
         topic: FetchableTopicResponse | None = None
-        for wanted, item in zip(self._wanted, data, strict=True):
+        for wanted, item in zip(self.wanted, data, strict=True):
             if session is not None:
                 size = len(item.records or b"")
                 news = wanted.is_news(item, size)

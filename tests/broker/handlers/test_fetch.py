@@ -104,6 +104,29 @@ async def test_a_fetch_waits_until_something_is_appended(broker: RunningBroker, 
     assert values((await client.receive()).responses[0].partitions[0]) == [b"late"]
 
 
+async def test_very_many_partitions_are_read_in_turns_with_the_same_answer(
+    broker: RunningBroker, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """90,000 unknown partitions once held everybody up for seconds."""
+    for topic in ("t", "u", "v"):
+        await broker.topic(topic)
+    for topic in ("t", "v"):
+        await produce(client, batch(bytes(1000)), batch(b"2"), topic=topic)
+    unknown = request(at(0), max_bytes=1100)
+    unknown.topics += [FetchTopic(topic=name, partitions=[at(0), at(0, index=1)]) for name in ("u", "gone", "v")]
+    answer = await client.call(unknown, 11)
+    empty = request(at(0), topic="u", max_wait_ms=60_000)
+    empty.topics += [FetchTopic(topic=name, partitions=[at(2)]) for name in ("t", "v")]
+    monkeypatch.setattr("ottla.broker.handlers.fetch.PARTITIONS_A_TURN", 1)
+    assert await client.call(unknown, 11) == answer
+    client.send(empty, 11)
+    async with broker.connect() as producer:
+        await client.writer.drain()
+        await produce(producer, batch(b"late"), topic="v")
+    found = (await client.receive()).responses
+    assert [(topic.topic, values(topic.partitions[0])) for topic in found] == [("u", []), ("t", []), ("v", [b"late"])]
+
+
 async def test_a_fetch_waits_for_min_bytes(broker: RunningBroker, client: Client) -> None:
     await broker.topic("t")
     client.send(request(at(0), max_wait_ms=60_000, min_bytes=3000), 11)
