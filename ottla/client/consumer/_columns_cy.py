@@ -318,6 +318,11 @@ class Columns:
                 high = middle
         return low
 
+    def offset_behind(self, offset: cython.longlong) -> int:
+        """The offset of the row behind the one at `offset`, or that behind the run."""
+        row: cython.Py_ssize_t = self.row_of(offset) + 1
+        return self._t[row] if row < self.count else self.next_offset
+
     def lacks_timestamps(self, first: cython.Py_ssize_t, stop: cython.Py_ssize_t) -> bool:
         """Whether some record of the rows has no timestamp."""
         row: cython.Py_ssize_t

@@ -81,6 +81,8 @@ class ClassicMember:
         self.is_leader = False
         #: Partition counts that the leader distributed: a change means that the group must rebalance.
         self.distributed_counts: dict[str, int] | None = None
+        #: The topics of all members, which their leader watches.
+        self.watched: frozenset[str] = frozenset()
         self.rebalances = 0
         self._session_timeout_ms = session_timeout_ms
         self._rebalance_timeout_ms = rebalance_timeout_ms
@@ -284,6 +286,7 @@ class ClassicMember:
             self._sync([])
             return
         topics: frozenset[str] = frozenset().union(*(member.topics for member in self._members))
+        self.watched = topics
         self._pending.append(Distribute(topics))
 
     def _sync(self, assignments: list[Any]) -> None:

@@ -85,8 +85,7 @@ class Fetcher:
         self.chunks: deque[Chunk] = deque()
         self.buffered_bytes = 0
         self.closed = False
-        #: Set when there is something to read, or an error to raise.
-        self.ready = asyncio.Event()
+        self._waiters: list[asyncio.Future[None]] = []
         self.metrics = {"fetches": 0, "fetched_bytes": 0, "fetch_errors": 0, "truncations": 0}
         self._on_resolve = on_resolve
         self._loop = asyncio.get_running_loop()
@@ -98,6 +97,19 @@ class Fetcher:
 
     def now_ms(self) -> float:
         return self._loop.time() * 1000
+
+    def wake(self) -> None:
+        """Have every reader look again."""
+        waiters, self._waiters = self._waiters, []
+        for waiter in waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+
+    def arrival(self) -> asyncio.Future[None]:
+        """Done as soon as there is something new to look at."""
+        waiter: asyncio.Future[None] = self._loop.create_future()
+        self._waiters.append(waiter)
+        return waiter
 
     # ── asking ──────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -125,7 +137,7 @@ class Fetcher:
         error = problem if isinstance(problem, ClientError) else BadResponseError(f"reading failed: {problem!r}")
         error.__cause__ = problem if error is not problem else error.__cause__
         self.chunks.append(Chunk(Position("", -1), None, None, error))
-        self.ready.set()
+        self.wake()
 
     def _wants(self, position: Position) -> bool:
         if position.stage is not Stage.FETCH or position.paused or position.revoking:
@@ -291,7 +303,7 @@ class Fetcher:
         self.buffered_bytes += chunk.size
         self.metrics["fetched_bytes"] += chunk.size
         self.chunks.append(chunk)
-        self.ready.set()
+        self.wake()
 
     def _partition_error(self, position: Position, code: ErrorCode, part: Any, endpoints: list[Any]) -> None:
         self.metrics["fetch_errors"] += 1
@@ -324,7 +336,7 @@ class Fetcher:
         position.retry_at_ms = self.now_ms() + 1000
         chunk = Chunk(position, None, None, error)
         self.chunks.append(chunk)
-        self.ready.set()
+        self.wake()
 
     # ── reading ─────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -353,8 +365,6 @@ class Fetcher:
                 found = (position, columns)
                 break
         chunks.extendleft(reversed(skipped))
-        if not chunks:
-            self.ready.clear()
         if self.buffered_bytes < self.config.prefetch_bytes:
             self.pump()
         return found
@@ -406,3 +416,4 @@ class Fetcher:
         for connection in self._connections.values():
             connection.close()
         self.chunks.clear()
+        self.wake()
