@@ -26,6 +26,7 @@ from ..metadata.log import MetadataLog, Session, load_image
 from ..metadata.sqlite import SqliteMetadataLog
 from ..protocol.stored.metadata import FeatureLevelRecord
 from .authorization import Authorization
+from .bootstrap_users import read_users
 from .chance import RANDOM
 from .client_telemetry import ClientTelemetry
 from .clock import Clock, SystemClock
@@ -228,6 +229,7 @@ class Broker:
                 for name, (_, high) in SUPPORTED_FEATURES.items()
                 if name not in OPTIONAL_FEATURES
             ]
+            records += read_users(self.config.string("ottla.bootstrap.users"))
         else:
             records, self._took_over = found.records, True
             log.info("took over %d topics with %d partitions from Apache Kafka", found.topics, found.partitions)

@@ -3,6 +3,7 @@
     ottla start [--listen HOST:PORT] [--data-dir DIR] [--config FILE] [--set key=value] ...
     ottla doctor [--listen HOST:PORT] [--data-dir DIR] [--json]
     ottla log dump FILE ... [--json] [--records]
+    ottla secure init DIR [--host NAME] ... [--port PORT] [--user USER]
     ottla version
 
 Each command names the module that runs it; the module is imported after the arguments are read, which keeps `--help`
@@ -92,6 +93,22 @@ def _log_arguments(parser: argparse.ArgumentParser) -> None:
     dump.add_argument("--json", action="store_true", help="one JSON object a line, for programs")
 
 
+def _secure_arguments(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
+    init = actions.add_parser("init", help="make certificates, a config and client files", description=_SECURE)
+    init.add_argument("folder", metavar="DIR", type=Path, help="where to write; nothing is overwritten")
+    init.add_argument(
+        "--host",
+        metavar="NAME",
+        action="append",
+        help="a name or address by which clients reach the broker; repeatable, the first is told to them (default localhost)",
+    )
+    init.add_argument(
+        "--port", metavar="PORT", type=int, default=9093, help="of SASL_SSL; SSL is one above (default 9093)"
+    )
+    init.add_argument("--user", metavar="USER", default="admin", help="who may do everything (default admin)")
+
+
 def _no_arguments(parser: argparse.ArgumentParser) -> None:
     """The command takes none."""
 
@@ -101,11 +118,16 @@ _DUMP = (
     ".txnindex, .snapshot, leader-epoch-checkpoint and the other checkpoints, partition.metadata, meta.properties. "
     "Each batch is checked as on its way in; what is damaged is named, and the exit code is 1."
 )
+_SECURE = (
+    "Makes a certificate authority, certificates for a broker and a client, a user with a password, a broker's config with TLS, "
+    "SCRAM and ACLs, and ready files for Java, librdkafka and Python clients."
+)
 #: Command -> (one line of help, its arguments, the module that runs it).
 COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None], str]] = {
     "start": ("start a broker", _start_arguments, "start"),
     "doctor": ("look at this machine: versions, extensions, limits, port, disk", _doctor_arguments, "doctor"),
     "log": ("look into the files of a data folder", _log_arguments, "log_dump"),
+    "secure": ("make certificates, a config and client files for TLS and passwords", _secure_arguments, "secure"),
     "version": ("print the version", _no_arguments, "version"),
 }
 

@@ -42,6 +42,7 @@ def explain(error: BaseException, folder: Path, host: str, port: int) -> Trouble
     from ..broker.takeover import TakeoverError
     from ..log.errors import LockedError
     from ..metadata.log import MetadataLogError
+    from ..security.tls_stores import StoreError
 
     seen: BaseException | None = error
     while seen is not None:
@@ -52,6 +53,10 @@ def explain(error: BaseException, folder: Path, host: str, port: int) -> Trouble
             return Trouble(
                 f"the data folder {folder} is in use: {owner} has locked it",
                 "stop that broker, or give this one a folder of its own: --data-dir",
+            )
+        if isinstance(seen, StoreError | ConfigError):
+            return Trouble(
+                str(seen), "docs/security.md shows a config that works; ottla secure init writes one", MISUSED
             )
         if isinstance(seen, MetadataLogError) and is_full(folder):
             return explain_disk(OSError(errno.ENOSPC, "disk full"), folder)

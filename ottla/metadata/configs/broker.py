@@ -56,6 +56,9 @@ OTTLA = table([
     define("ottla.ssl.crl.location", STRING, None, None, MEDIUM,
         "A file of certificate revocation lists (PEM, or one in DER): a client whose certificate is on them is refused, and every "
         "client once they are out of date. The file is read again when it changes.", update=PER_BROKER),
+    define("ottla.bootstrap.users", STRING, None, None, LOW,
+        "A file with the SCRAM verifiers of users who exist from the broker's first start on; ottla secure init writes one. Later "
+        "starts do not look at it."),
     define("ottla.allow.plaintext.listeners", BOOLEAN, False, None, MEDIUM,
         "Whether a listener without TLS and without authentication may have an address that other machines reach. Whoever reaches it "
         "can then read, write and delete everything."),
