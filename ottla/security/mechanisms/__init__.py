@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import oauthbearer, plain, scram
+from . import gssapi, oauthbearer, plain, scram
 from .base import (
     Authenticated,
     AuthenticationFailed,
@@ -29,6 +29,7 @@ MECHANISMS: dict[str, Mechanism] = {
         Mechanism(plain.NAME, (plain.LOGIN_MODULE,), plain.server, plain.client),
         Mechanism("SCRAM-SHA-256", (scram.LOGIN_MODULE,), scram.server, scram.client),
         Mechanism("SCRAM-SHA-512", (scram.LOGIN_MODULE,), scram.server, scram.client),
+        Mechanism(gssapi.NAME, gssapi.LOGIN_MODULES, gssapi.server, gssapi.client, gssapi.prepare),
         Mechanism(
             oauthbearer.NAME, (oauthbearer.LOGIN_MODULE,), oauthbearer.server, oauthbearer.client, oauthbearer.prepare
         ),
