@@ -32,6 +32,8 @@ HOT_MODULES: dict[str, str] = {
     "ottla.records._batch_cy": "record batches: checksum and check",
     "ottla.records._records_cy": "record batches: read and build",
     "ottla.client.consumer._columns_cy": "consumer: records as columns",
+    "ottla.client.consumer._runs_cy": "consumer: Fetch answers into columns",
+    "ottla.client.producer._append_cy": "producer: records into batches",
     "ottla.log.cleaner._keys_cy": "compaction: the map of keys",
     "ottla.log.cleaner._rewrite_cy": "compaction: batches anew",
 }

@@ -104,6 +104,11 @@ class Connection(asyncio.BufferedProtocol):
         return self._lost is None and self._transport is not None
 
     @property
+    def is_writable(self) -> bool:
+        """Whether the socket takes more at the moment."""
+        return self._writable is None or self._writable.done()
+
+    @property
     def in_flight(self) -> int:
         """Requests that are not answered."""
         return len(self._pending)

@@ -76,6 +76,7 @@ __all__ = [
     "read_header",
     "read_payload",
     "read_records",
+    "seal_batch",
 ]
 
 INT64_MIN = -(1 << 63)
@@ -350,6 +351,24 @@ def build_batch(
     crc = _batch_cy.crc32c(out, CRC_START, len(out))
     _BEFORE_ATTRIBUTES.pack_into(out, 0, base_offset, len(out) - LOG_OVERHEAD, leader_epoch, MAGIC, crc)
     return out
+
+
+def seal_batch(
+    buffer: Buffer, end: int, *, compression: Compression = Compression.NONE, count: int, base_timestamp: int,
+    max_timestamp: int, producer_id: int = NO_PRODUCER_ID, producer_epoch: int = NO_PRODUCER_EPOCH,
+    base_sequence: int = NO_SEQUENCE, transactional: bool = False,
+) -> None:  # fmt: skip
+    """Write the header of a batch whose `count` records lie in buffer[61:end], compressed or not; for a producer.
+
+    It may be done again with another producer id, epoch and sequence.
+    """
+    attributes = compression | (TRANSACTIONAL_MASK if transactional else 0)
+    _AFTER_CRC.pack_into(
+        buffer, CRC_START, attributes, count - 1, base_timestamp, max_timestamp, producer_id, producer_epoch,
+        base_sequence, count,
+    )  # fmt: skip
+    crc = _batch_cy.crc32c(buffer, CRC_START, end)
+    _BEFORE_ATTRIBUTES.pack_into(buffer, 0, 0, end - LOG_OVERHEAD, NO_LEADER_EPOCH, MAGIC, crc)
 
 
 def empty_batch(header: BatchHeader) -> bytearray:
