@@ -28,6 +28,8 @@ from .decision import Decision
 
 #: metadata.version from which Kafka's controllers know delegation tokens (3.6-IV2).
 METADATA_VERSION_MIN = 14
+#: From this version on the two APIs tell, besides the owner, who asked for a token.
+TELLS_REQUESTER = 3
 #: Tokens of the whole cluster, and renewers of one of them.
 TOKENS_MAX, RENEWERS_MAX = 100_000, 1_000
 #: The sweep removes so many at a time.
@@ -46,6 +48,9 @@ class TokenSettings(NamedTuple):
     secret: bytes
     max_lifetime_ms: int
     expiry_ms: int
+
+    def __repr__(self) -> str:
+        return f"TokenSettings(max_lifetime_ms={self.max_lifetime_ms}, expiry_ms={self.expiry_ms})"
 
 
 def hmac_of(secret: bytes, token_id: str) -> bytes:

@@ -17,6 +17,13 @@ async def create_delegation_token(
     context: Context, request: CreateDelegationTokenRequest
 ) -> CreateDelegationTokenResponse:
     """Make a token for who asks, or for another owner if that is permitted (KIP-373)."""
+    response = await _answer(context, request)
+    if context.version < rules.TELLS_REQUESTER:
+        response.token_requester_principal_type = response.token_requester_principal_name = ""
+    return response
+
+
+async def _answer(context: Context, request: CreateDelegationTokenRequest) -> CreateDelegationTokenResponse:
     broker, requester = context.broker, context.principal
     code = _refused(context, request)
     if code is not None:

@@ -41,7 +41,11 @@ def describe_delegation_token(
     if request.owners is not None:
         owners = [Principal(owner.principal_type, owner.principal_name) for owner in request.owners]
     found = rules.visible(context.broker.image, owners, context.principal, may_describe)
-    return _answer(ErrorCode.NONE, [rules.described(token, settings.secret) for token in found])
+    rows = [rules.described(token, settings.secret) for token in found]
+    if context.version < rules.TELLS_REQUESTER:
+        for row in rows:
+            row.token_requester_principal_type = row.token_requester_principal_name = ""
+    return _answer(ErrorCode.NONE, rows)
 
 
 def _answer(code: ErrorCode, tokens: list[DescribedDelegationToken]) -> DescribeDelegationTokenResponse:
