@@ -171,7 +171,7 @@ class Broker:
         self.cluster_id = await self.metadata.open(cluster_id)
         image = await load_image(self.metadata, self.cluster_id)
         if image.version == 0:
-            image = await self._take_over(image)
+            image = await self.begin_metadata(image)
         self.directory_ids = write_identity(self.logs.directories, self.node_id, self.cluster_id)
         self._load_logs(image)
         self.listeners = [Listener(self, x.name, x.host, x.port, x.security_protocol) for x in config.listeners]
@@ -219,7 +219,7 @@ class Broker:
         await self.metadata.close()
         self.logs.shutdown(clean=clean)
 
-    async def _take_over(self, image: MetadataImage) -> MetadataImage:
+    async def begin_metadata(self, image: MetadataImage) -> MetadataImage:
         """Begin a metadata log: with what an Apache Kafka left in the log dirs, if one did."""
         found = take_over(self.config.log_dirs, self.node_id, self.config.string("metadata.log.dir"))
         if found is None:

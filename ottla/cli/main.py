@@ -4,6 +4,7 @@
     ottla doctor [--listen HOST:PORT] [--data-dir DIR] [--json]
     ottla log dump FILE ... [--json] [--records]
     ottla secure init DIR [--host NAME] ... [--port PORT] [--user USER]
+    ottla user create NAME [--acl RULE] ... | rotate NAME | revoke NAME | list
     ottla version
 
 Each command names the module that runs it; the module is imported after the arguments are read, which keeps `--help`
@@ -109,6 +110,58 @@ def _secure_arguments(parser: argparse.ArgumentParser) -> None:
     init.add_argument("--user", metavar="USER", default="admin", help="who may do everything (default admin)")
 
 
+def _rule(text: str) -> object:
+    """One `--acl`; what that means is only known where it is needed."""
+    from .user import rule
+
+    return rule(text)
+
+
+def _user_arguments(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True, dest="action")
+    texts = {
+        "create": "make a user: prints name and secret, once",
+        "rotate": "give a user a new secret",
+        "revoke": "delete a user's secret and rules",
+        "list": "list the users",
+    }
+    for name, text in texts.items():
+        add = actions.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".").add_argument
+        if name != "list":
+            add("name", metavar="NAME", help="the user")
+        if name in ("create", "rotate"):
+            add(
+                "--mechanism",
+                choices=["SCRAM-SHA-256", "SCRAM-SHA-512"],
+                action="append",
+                help="how it logs in (default SCRAM-SHA-512; rotate: as before); repeatable",
+            )
+        if name == "create":
+            add(
+                "--acl",
+                metavar="OPERATIONS:TYPE:NAME",
+                type=_rule,
+                action="append",
+                default=[],
+                help="what it may do, such as read:topic:orders or write:topic:logs-*; repeatable",
+            )
+        add("--bootstrap", metavar="HOST:PORT", help="a broker to ask (default 127.0.0.1:9092)")
+        add(
+            "--command-config",
+            metavar="FILE",
+            type=Path,
+            help="how to log in there: client properties, as Kafka's tools",
+        )
+        add(
+            "--data-dir",
+            metavar="DIR",
+            type=Path,
+            help="ask no broker but this data folder, also before the first start",
+        )
+        add("--config", metavar="FILE", type=Path, help="the broker's settings, which name its data folder")
+        add("--json", action="store_true", help="for programs")
+
+
 def _no_arguments(parser: argparse.ArgumentParser) -> None:
     """The command takes none."""
 
@@ -128,6 +181,7 @@ COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None], str]] 
     "doctor": ("look at this machine: versions, extensions, limits, port, disk", _doctor_arguments, "doctor"),
     "log": ("look into the files of a data folder", _log_arguments, "log_dump"),
     "secure": ("make certificates, a config and client files for TLS and passwords", _secure_arguments, "secure"),
+    "user": ("make, change and delete users: API keys for people and programs", _user_arguments, "user"),
     "version": ("print the version", _no_arguments, "version"),
 }
 

@@ -41,6 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
     from ..broker.event_loop import new_event_loop
 
     _raise_open_files_limit()
+    os.umask(0o077)  # records, verifiers and tokens: files are 0600, folders 0700
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
         return runner.run(_serve(config))
 

@@ -102,6 +102,8 @@ class SqliteMetadataLog:
     async def open(self, cluster_id: str) -> str:
         """Open or create the file. Raises `MetadataLogError` with the cause if that cannot be."""
         with self._explained():
+            if not self._memory:
+                self._make_private()
             self._writer = self._connect()
             self._reader = self._writer if self._memory else self._connect()
             stored = self._initialize(self._writer, cluster_id)
@@ -124,6 +126,13 @@ class SqliteMetadataLog:
         for connection in {id(c): c for c in (self._reader, self._writer) if c is not None}.values():
             connection.close()
         self._reader = self._writer = None
+
+    def _make_private(self) -> None:
+        """Let nobody else read the file: it holds what verifies passwords. SQLite gives its other files the same mode."""
+        with contextlib.suppress(OSError):  # opening it says better what is wrong
+            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            os.fchmod(descriptor, 0o600)
+            os.close(descriptor)
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False, cached_statements=32)

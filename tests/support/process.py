@@ -17,9 +17,11 @@ class OttlaProcess:
     """A broker in a process; a context manager that leaves none behind."""
 
     def __init__(
-        self, data_dir: Path, *arguments: str, listen: str = "127.0.0.1:0", env: dict[str, str] | None = None
+        self, data_dir: Path, *arguments: str, listen: str | None = "127.0.0.1:0", env: dict[str, str] | None = None
     ) -> None:
-        command = [sys.executable, "-m", "ottla", "start", "--data-dir", str(data_dir), "--listen", listen, *arguments]
+        command = [sys.executable, "-m", "ottla", "start", "--data-dir", str(data_dir), *arguments]
+        if listen is not None:
+            command += ["--listen", listen]
         self._process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, **(env or {})}
         )
