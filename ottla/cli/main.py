@@ -94,22 +94,6 @@ def _log_arguments(parser: argparse.ArgumentParser) -> None:
     dump.add_argument("--json", action="store_true", help="one JSON object a line, for programs")
 
 
-def _secure_arguments(parser: argparse.ArgumentParser) -> None:
-    actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
-    init = actions.add_parser("init", help="make certificates, a config and client files", description=_SECURE)
-    init.add_argument("folder", metavar="DIR", type=Path, help="where to write; nothing is overwritten")
-    init.add_argument(
-        "--host",
-        metavar="NAME",
-        action="append",
-        help="a name or address by which clients reach the broker; repeatable, the first is told to them (default localhost)",
-    )
-    init.add_argument(
-        "--port", metavar="PORT", type=int, default=9093, help="of SASL_SSL; SSL is one above (default 9093)"
-    )
-    init.add_argument("--user", metavar="USER", default="admin", help="who may do everything (default admin)")
-
-
 def _rule(text: str) -> object:
     """One `--acl`; what that means is only known where it is needed."""
     from .user import rule
@@ -162,6 +146,22 @@ def _user_arguments(parser: argparse.ArgumentParser) -> None:
         add("--json", action="store_true", help="for programs")
 
 
+def _secure_arguments(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
+    init = actions.add_parser("init", help="make certificates, a config and client files", description=_SECURE)
+    init.add_argument("folder", metavar="DIR", type=Path, help="where to write; nothing is overwritten")
+    init.add_argument(
+        "--host",
+        metavar="NAME",
+        action="append",
+        help="a name or address by which clients reach the broker; repeatable, the first is told to them (default localhost)",
+    )
+    init.add_argument(
+        "--port", metavar="PORT", type=int, default=9093, help="of SASL_SSL; SSL is one above (default 9093)"
+    )
+    init.add_argument("--user", metavar="USER", default="admin", help="who may do everything (default admin)")
+
+
 def _no_arguments(parser: argparse.ArgumentParser) -> None:
     """The command takes none."""
 
@@ -180,8 +180,8 @@ COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None], str]] 
     "start": ("start a broker", _start_arguments, "start"),
     "doctor": ("look at this machine: versions, extensions, limits, port, disk", _doctor_arguments, "doctor"),
     "log": ("look into the files of a data folder", _log_arguments, "log_dump"),
-    "secure": ("make certificates, a config and client files for TLS and passwords", _secure_arguments, "secure"),
     "user": ("make, change and delete users: API keys for people and programs", _user_arguments, "user"),
+    "secure": ("make certificates, a config and client files for TLS and passwords", _secure_arguments, "secure"),
     "version": ("print the version", _no_arguments, "version"),
 }
 
