@@ -5,8 +5,8 @@
                                   without: sticky (KIP-480, KIP-794)
 
 Ordinary typed Python in Cython's pure mode, like `records/_batch_cy`; uncompiled it gives the same bytes. Nothing here waits,
-and nothing calls out but for what happens once per batch: `make` (a new batch), `on_open`, `on_full`, `choose` (the next
-sticky partition). What cannot be done at once comes back as None, with `reason`; the shell then waits or raises.
+and nothing calls out but once per batch: `make`, `on_open`, `on_full`, `choose` (the next sticky partition). What cannot be done
+at once comes back as None, with `reason`; the shell then waits or raises.
 
 Memory: batches take memory as they grow (doubling, up to batch.size), and only growth asks whether buffer.memory has room.
 So the bound is kept by what is allocated, not by what is filled, and most records never ask.
@@ -244,7 +244,6 @@ def _bytes_size(data: bytes | None) -> cython.Py_ssize_t:
 
 @cython.cfunc
 def _as_bytes(data: Any, what: str) -> bytes:
-    """What may stand for bytes, as bytes."""
     if isinstance(data, str):
         return data.encode()
     if isinstance(data, bytes | bytearray | memoryview):
