@@ -13,7 +13,9 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from ..controller.config_checks import LISTENER_LIMITS, LISTENER_SECURITY
 from ..metadata.configs.broker import BROKER
+from ..protocol.errors import ErrorCode, KafkaError
 from ..security.tls import ServerTls, Stamp, check_replacement, file_stamp, server_tls
 from ..security.tls_stores import Setting, StoreError
 
@@ -56,6 +58,8 @@ class ListenerSecurity:
         self.levels = levels
         if changed:
             self._reload()
+        else:
+            self.reload_if_changed()  # who sets the same location again wants the file read
 
     def reload_if_changed(self) -> None:
         """Look whether a file of keys or certificates changed, and take it over if it can be used."""
@@ -65,9 +69,26 @@ class ListenerSecurity:
                 self._reload()
 
     def check(self, levels: Levels) -> None:
-        """Raise `StoreError` if TLS could not be served with these configs."""
-        if self.tls is not None:
-            self._replacement(self._setting_in(levels))
+        """Raise `KafkaError` if this listener could not go on with these dynamic configs, as Kafka does."""
+        fixed = [key for key in self._own_keys(levels) if self._own(levels, key) != self._own(self.levels, key)]
+        if any(key not in LISTENER_SECURITY and key not in LISTENER_LIMITS for key in fixed):
+            why = (
+                f"Configs cannot be updated dynamically for existing listener ListenerName({self.name}), restart broker"
+            )
+            raise _invalid(f"{why} or create a new listener for update")
+        if self.tls is not None and _tls_settings(self._setting_in(levels)) != _tls_settings(self.setting):
+            try:
+                self._replacement(self._setting_in(levels))
+            except StoreError as problem:
+                raise _invalid(f"Validation of dynamic config update of SSLFactory failed: {problem}") from None
+
+    def _own_keys(self, levels: Levels) -> set[str]:
+        prefix = f"listener.name.{self.name.lower()}."
+        found = {key for each in (levels, self.levels) for values, _ in each.sources() for key in values}
+        return {key.removeprefix(prefix) for key in found if key.startswith(prefix)}
+
+    def _own(self, levels: Levels, key: str) -> str | None:
+        return levels.for_listener(self.name, key)
 
     def _reload(self) -> None:
         try:
@@ -119,6 +140,12 @@ class ListenerSecurity:
         value = self.value(name)
         assert isinstance(value, int), name
         return value
+
+
+def _invalid(why: str) -> KafkaError:
+    """In the form that Kafka gives what a part of the broker says about a dynamic config."""
+    text = f"Invalid value org.apache.kafka.common.config.ConfigException: {why} for configuration Invalid dynamic configuration"
+    return KafkaError(ErrorCode.INVALID_REQUEST, text)
 
 
 def _tls_settings(setting: Setting) -> list[str | None]:

@@ -59,6 +59,7 @@ from .upkeep import Upkeep
 
 if TYPE_CHECKING:
     from ..log.files import Files
+    from ..metadata.configs.resolve import Levels
     from ..protocol.schema import Data
     from .config import BrokerConfig
     from .monitoring.endpoint import MonitoringEndpoint
@@ -301,6 +302,11 @@ class Broker:
         if old.version == 0 or levels != self.config.levels_in(old):
             for listener in self.listeners:
                 listener.configure(levels)
+
+    def probe(self, levels: Levels) -> None:
+        """Raise `KafkaError` if a listener could not go on with these dynamic configs."""
+        for listener in self.listeners:
+            listener.security.check(levels)
 
     def _log_config(self, image: MetadataImage, topic: str) -> Any:
         own = image.configs.get(ResourceType.TOPIC, topic)

@@ -41,6 +41,10 @@ _TABLES: Mapping[int, Mapping[str, ConfigDefinition]] = {ResourceType.TOPIC: TOP
 _KINDS = (ResourceType.TOPIC, ResourceType.BROKER, ResourceType.CLIENT_METRICS, ResourceType.GROUP)
 
 
+#: Asks the broker whether it could work with these configs (certificates, for example); raises `KafkaError` if not.
+Probe = Callable[[Levels], None]
+
+
 class _Asked(NamedTuple):
     """What a request wants of one resource: (key, operation, value) in its order."""
 
@@ -58,14 +62,19 @@ class _Outcome(NamedTuple):
 
 
 def incremental_alter_configs(
-    image: MetadataImage, request: incremental.IncrementalAlterConfigsRequest, *, levels: Levels, node_id: int
+    image: MetadataImage,
+    request: incremental.IncrementalAlterConfigsRequest,
+    *,
+    levels: Levels,
+    node_id: int,
+    probe: Probe | None = None,
 ) -> Decision[incremental.IncrementalAlterConfigsResponse]:
     """Decide IncrementalAlterConfigs: set, delete, append to and subtract from single configs."""
     asked = [
         _Asked(r.resource_type, r.resource_name, [(c.name, c.config_operation, c.value) for c in r.configs])
         for r in request.resources
     ]
-    outcomes, records = _decide(image, asked, levels, node_id, _changed)
+    outcomes, records = _decide(image, asked, levels, node_id, _changed, probe)
     response = incremental.IncrementalAlterConfigsResponse(
         throttle_time_ms=0,
         responses=[
@@ -82,13 +91,18 @@ def incremental_alter_configs(
 
 
 def alter_configs(
-    image: MetadataImage, request: legacy.AlterConfigsRequest, *, levels: Levels, node_id: int
+    image: MetadataImage,
+    request: legacy.AlterConfigsRequest,
+    *,
+    levels: Levels,
+    node_id: int,
+    probe: Probe | None = None,
 ) -> Decision[legacy.AlterConfigsResponse]:
     """Decide AlterConfigs: the configs given replace all that a resource has."""
     asked = [
         _Asked(r.resource_type, r.resource_name, [(c.name, SET, c.value) for c in r.configs]) for r in request.resources
     ]
-    outcomes, records = _decide(image, asked, levels, node_id, _replaced)
+    outcomes, records = _decide(image, asked, levels, node_id, _replaced, probe)
     response = legacy.AlterConfigsResponse(
         throttle_time_ms=0,
         responses=[
@@ -115,7 +129,12 @@ _Change = Callable[[_Asked, Mapping[str, str]], dict[str, str | None]]
 
 
 def _decide(
-    image: MetadataImage, asked: Sequence[_Asked], levels: Levels, node_id: int, change: _Change
+    image: MetadataImage,
+    asked: Sequence[_Asked],
+    levels: Levels,
+    node_id: int,
+    change: _Change,
+    probe: Probe | None,
 ) -> tuple[list[_Outcome], list[Data]]:
     times = Counter((a.kind, a.name) for a in asked)
     outcomes, records = [], list[Data]()
@@ -127,7 +146,7 @@ def _decide(
             _check_form(a, node_id)
             current = image.configs.get(a.kind, a.name)
             if a.kind == ResourceType.BROKER:
-                _check_broker(a, current, levels, change)
+                _check_broker(a, current, levels, change, probe)
             new = _records(image, a.kind, a.name, current, change(a, current), levels)
             _check_exists(image, a)
             records += new
@@ -168,7 +187,9 @@ def _check_exists(image: MetadataImage, asked: _Asked) -> None:
         raise KafkaError(ErrorCode.BROKER_ID_NOT_REGISTERED, f"No node with id {asked.name} found.")
 
 
-def _check_broker(asked: _Asked, current: Mapping[str, str], levels: Levels, change: _Change) -> None:
+def _check_broker(
+    asked: _Asked, current: Mapping[str, str], levels: Levels, change: _Change, probe: Probe | None
+) -> None:
     """Check a broker's new configs as the broker itself does, before the controller is asked."""
     for key, operation, _ in asked.operations:
         if operation in (APPEND, SUBTRACT):
@@ -180,6 +201,8 @@ def _check_broker(asked: _Asked, current: Mapping[str, str], levels: Levels, cha
                 raise KafkaError(ErrorCode.INVALID_CONFIG, why)
     outcome = _after(current, change(asked, current))
     check_broker_configs(outcome, levels, per_broker=bool(asked.name))
+    if probe is not None and asked.name:
+        probe(levels._replace(dynamic_broker=outcome))
 
 
 def _changed(asked: _Asked, current: Mapping[str, str]) -> dict[str, str | None]:

@@ -12,5 +12,7 @@ async def alter_configs(context: Context, request: AlterConfigsRequest) -> Alter
     """Replace configs; each resource has its own result."""
     broker = context.broker
     return await broker.controller.submit(
-        lambda image: decide(image, request, levels=broker.config.levels_in(image), node_id=broker.node_id)
+        lambda image: decide(
+            image, request, levels=broker.config.levels_in(image), node_id=broker.node_id, probe=broker.probe
+        )
     )

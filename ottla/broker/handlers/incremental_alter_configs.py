@@ -33,7 +33,9 @@ async def incremental_alter_configs(
     if rest:
         durable = IncrementalAlterConfigsRequest(resources=rest, validate_only=request.validate_only)
         response = await broker.controller.submit(
-            lambda image: decide(image, durable, levels=broker.config.levels_in(image), node_id=broker.node_id)
+            lambda image: decide(
+                image, durable, levels=broker.config.levels_in(image), node_id=broker.node_id, probe=broker.probe
+            )
         )
     if loggers:
         response.responses += [_alter_loggers(broker.node_id, each, request.validate_only) for each in loggers]
