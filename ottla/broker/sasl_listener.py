@@ -120,7 +120,9 @@ class SaslListener:
             return
         self._settings = settings
         try:
-            self.offers = offers(self._security)
+            changed = offers(self._security)
+            self.broker.key_sets.follow(changed.values())
+            self.offers = changed
         except ConfigError as problem:
             log.error("the SASL settings of listener %s stay as they were: %s", self.name, problem)
 

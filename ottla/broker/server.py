@@ -43,6 +43,7 @@ from .dispatch import Dispatcher
 from .fetch_sessions import FetchSessions
 from .group_commit import GroupCommit
 from .identity import check_no_partitions, new_cluster_id, stored_cluster_id, write_identity
+from .jwks import ALLOWED_SETTING, KeySets
 from .listener import Listener
 from .metrics import Metrics
 from .newcomers import Newcomers
@@ -117,6 +118,7 @@ class Broker:
             self.dispatcher.guard = self.authorization.guard
         self.credentials = Credentials(self)
         self.delegation_tokens = DelegationTokens(self)
+        self.key_sets = KeySets(config.strings(ALLOWED_SETTING))
         self.supported_features = SUPPORTED_FEATURES
         self.fetch_bytes_max = config.integer("fetch.max.bytes")
         request_bytes = config.integer("queued.max.request.bytes")
@@ -178,6 +180,8 @@ class Broker:
         self.listeners = [Listener(self, x.name, x.host, x.port, x.security_protocol) for x in config.listeners]
         for listener in self.listeners:
             listener.security.start()
+            if listener.sasl is not None:
+                await self.key_sets.start(listener.sasl.offers.values())
             await listener.bind()
         self.apply(image)
         await self._register()
@@ -202,6 +206,7 @@ class Broker:
         for listener in self.listeners:
             await listener.stop()
         self.credentials.stop()
+        await self.key_sets.stop()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

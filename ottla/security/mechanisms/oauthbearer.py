@@ -61,7 +61,7 @@ def _nobody_cares(key_id: str) -> None:
     """Stand in until the broker listens."""
 
 
-@dataclass
+@dataclass(eq=False)
 class KeySource:
     """The keys of one JWKS. The broker fetches them and puts them here; the mechanism reads."""
 
