@@ -16,6 +16,8 @@ from ..metadata.configs.resolve import Levels, base_name, group_default, topic_v
 from ..metadata.configs.topic import TOPIC
 from ..metadata.configs.values import Value
 from ..protocol.errors import ErrorCode, KafkaError
+from ..security.jaas import for_mechanism
+from ..security.mechanisms import MECHANISMS, SaslConfigError
 
 #: Configs of TLS that Kafka changes at run time only for a named listener (`SslConfigs.RECONFIGURABLE_CONFIGS`).
 LISTENER_SECURITY = frozenset({
@@ -27,6 +29,7 @@ LISTENER_SECURITY = frozenset({
 FIXED_LISTENERS = frozenset({"listeners", "listener.security.protocol.map"})
 #: Per listener, and yet settable for all brokers at once.
 LISTENER_LIMITS = frozenset({"max.connections", "max.connection.creation.rate", "num.network.threads"})
+_JAAS_KEY = re.compile(r"listener\.name\.[^.]+\.([^.]+)\.sasl\.jaas\.config")
 #: Client-metrics: the shortest and longest push interval (`ClientMetricsConfigs`).
 PUSH_INTERVAL_MIN_MS, PUSH_INTERVAL_MAX_MS = 100, 3_600_000
 _MATCH_KEYS = frozenset({
@@ -72,6 +75,7 @@ def check_broker_configs(configs: Mapping[str, str], levels: Levels, *, per_brok
             except KafkaError as error:
                 # Kafka answers INVALID_REQUEST here although the request is well formed (KAFKA-13609).
                 raise KafkaError(ErrorCode.INVALID_REQUEST, error.message) from None
+        _check_jaas(key, value)
     if not per_broker:
         local = [k for k in configs if _is_per_broker(k)]
         _refuse_some(local, "Cannot update these configs at default cluster level, broker id must be specified")
@@ -82,6 +86,17 @@ def _is_per_broker(key: str) -> bool:
     if key.startswith("listener.name."):
         return base_name(key) not in LISTENER_LIMITS
     return key in BROKER and BROKER[key].update_mode == PER_BROKER and not key.endswith((".rate", ".per.second"))
+
+
+def _check_jaas(key: str, value: str) -> None:
+    """Check the login settings of a listener's SASL mechanism. What is refused here is never looked at again."""
+    match = _JAAS_KEY.fullmatch(key)
+    if match is None or (mechanism := match[1].upper()) not in MECHANISMS:
+        return
+    try:
+        for_mechanism(value, mechanism)
+    except SaslConfigError as problem:
+        raise KafkaError(ErrorCode.INVALID_REQUEST, f"Invalid value for configuration {key}: {problem}") from None
 
 
 def _check_broker_lags(configs: Mapping[str, str], levels: Levels, *, per_broker: bool) -> None:

@@ -13,6 +13,12 @@ from ottla.broker.config import BrokerConfig, ConfigError
 from ottla.broker.monitoring.families import FAMILIES
 from ottla.broker.server import Broker
 from ottla.log.memory_files import MemoryFiles
+from ottla.protocol.apis.incremental_alter_configs import (
+    AlterableConfig,
+    AlterConfigsResource,
+    IncrementalAlterConfigsRequest,
+)
+from ottla.protocol.errors import ErrorCode
 from ottla.security import mechanisms
 from ottla.security.mechanisms import Mechanism
 from tests.differential.sasl import GOLDEN, KNOWN, listener_settings
@@ -231,3 +237,43 @@ def test_settings_that_cannot_be_used_stop_the_start(tmp_path, key, value, says)
         start_with(**{f"listener.name.sasl.{key}": value})
     assert says in str(raised.value)
     assert "hunter2" not in str(raised.value)
+
+
+# -- settings that change while the broker runs --------------------------------------------------------------------
+
+
+async def set_config(talk: Talk, key: str, value: str) -> str:
+    """Set one dynamic config of the broker; returns the error's name and text."""
+    change = AlterableConfig(name=key, config_operation=0, value=value)
+    resource = AlterConfigsResource(resource_type=4, resource_name="1", configs=[change])
+    answer = await talk.call(IncrementalAlterConfigsRequest(resources=[resource]), 1)
+    (result,) = answer.responses
+    return f"{ErrorCode(result.error_code).name} {result.error_message}"
+
+
+async def test_the_jaas_entry_of_a_listener_that_runs_stays_as_with_kafka(running):
+    text = 'org.apache.kafka.common.security.plain.PlainLoginModule required user_zoe="zoe-secret";'
+    async with Talk(running.port) as admin:
+        outcome = await set_config(admin, "listener.name.sasl.plain.sasl.jaas.config", text)
+    assert "cannot be updated dynamically for existing listener ListenerName(SASL)" in outcome
+    assert "zoe-secret" not in outcome
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'com.sun.security.auth.module.JndiLoginModule required user.provider.url="ldap://hunter2/x";',
+        'com.sun.security.auth.module.LdapLoginModule required userProvider="ldap://hunter2/x";',
+        'org.apache.kafka.common.security.scram.ScramLoginModule required password="hunter2";',
+        'org.apache.kafka.common.security.plain.PlainLoginModule required password="hunter2"',
+    ],
+)
+async def test_no_login_module_comes_in_through_an_api(running, caplog, text):
+    """CVE-2023-25194, CVE-2025-27818, CVE-2025-27819: names of classes from outside are refused, never loaded."""
+    async with Talk(running.port) as admin:
+        outcome = await set_config(admin, "listener.name.sasl.plain.sasl.jaas.config", text)
+    assert outcome.startswith(
+        "INVALID_REQUEST Invalid value for configuration listener.name.sasl.plain.sasl.jaas.config"
+    )
+    assert "hunter2" not in outcome + caplog.text
+    assert await run(running.sasl, sasl_talk.SCRIPTS["plain"]) == KAFKA["plain"]
