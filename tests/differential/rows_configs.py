@@ -11,6 +11,7 @@ DESCRIBE_CONFIGS, ALTER_CONFIGS, INCREMENTAL_ALTER_CONFIGS, LIST_CONFIG_RESOURCE
 TOPIC, BROKER, BROKER_LOGGER, CLIENT_METRICS, GROUP = 2, 4, 8, 16, 32
 SET, DELETE, APPEND, SUBTRACT = 0, 1, 2, 3
 NODE = "1"
+GROUP_KEYS = ("share.session.timeout.ms", "consumer.session.timeout.ms", "streams.session.timeout.ms")
 
 
 def describe(name: str, *resources: tuple[int, str, list[str] | None], synonyms: bool = False, **options: Any) -> Row:
@@ -30,6 +31,12 @@ DESCRIBES = [
     describe("topic with documentation", (TOPIC, "one", None), documentation=True, versions="3+"),
     describe("topic with overrides", (TOPIC, "compacted", ["cleanup.policy", "retention.ms"]), synonyms=True),
     describe("some keys", (TOPIC, "one", ["retention.ms", "segment.bytes"])),
+    describe(
+        "order of keys",
+        (TOPIC, "one", ["retention.ms", "segment.bytes", "compression.type", "cleanup.policy", "segment.jitter.ms"]),
+        ordered=True,
+    ),
+    describe("order in a group", (GROUP, "group-never-set", list(GROUP_KEYS)), ordered=True),
     describe("unknown key", (TOPIC, "one", ["no.such.key"])),
     describe("no keys", (TOPIC, "one", [])),
     describe("key twice", (TOPIC, "one", ["retention.ms", "retention.ms"])),

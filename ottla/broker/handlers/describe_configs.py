@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ...controller.names import check_name
+from ...coordinator.groups.modern.hash_order import by_string
 from ...metadata.configs.definition import ConfigSource
 from ...metadata.configs.resolve import (
     ConfigEntry,
@@ -30,6 +31,8 @@ from ..loggers import levels_of_loggers
 
 #: What one answer may weigh, roughly. A request of 100 KB can name a broker's 300 configs ten thousand times.
 ANSWER_BYTES_MAX = 32 << 20
+#: Our own configs, and those of KIP-1191 (dead letters of share groups), which comes with a later Kafka.
+_NOT_KAFKAS = ("ottla.", "errors.deadletterqueue.")
 _KNOWN = frozenset(
     {
         ResourceType.TOPIC,
@@ -57,7 +60,7 @@ def describe_configs(context: Context, request: DescribeConfigsRequest) -> Descr
             if unknown:
                 raise KafkaError(code, code.message)
             if place not in described:
-                entries = _entries(context, resource)
+                entries = _in_order(_entries(context, resource))
                 rows = [_row(entry, request) for entry in _chosen(entries, resource)]
                 described[place] = rows, sum(map(_size, rows))
             rows, size = described[place]
@@ -100,6 +103,16 @@ def _entries(context: Context, resource: DescribeConfigsResource) -> Sequence[Co
         what = "Group name" if kind == ResourceType.GROUP else "Client metrics subscription name"
         raise KafkaError(ErrorCode.INVALID_REQUEST, f"{what} must not be empty")
     return group_entries(own, known) if kind == ResourceType.GROUP else client_metrics_entries(own)
+
+
+def _in_order(entries: Sequence[ConfigEntry]) -> list[ConfigEntry]:
+    """Put configs into the order of Kafka, that of a HashMap of Java: there are clients that expect the third to be the third.
+
+    What Kafka 4.2 does not have stands at the end, where it does not make the map larger.
+    """
+    ours = [entry for entry in entries if entry.name.startswith(_NOT_KAFKAS)]
+    by_name = {entry.name: entry for entry in entries if not entry.name.startswith(_NOT_KAFKAS)}
+    return [*(by_name[name] for name in by_string(by_name)), *ours]
 
 
 def _check_broker(context: Context, name: str, alternative: str) -> None:

@@ -35,6 +35,18 @@ async def test_all_configs_of_a_topic_are_told_in_every_version(
     assert {config.name for config in result.configs} == {d.name for d in TOPIC_CONFIGS.values() if not d.internal}
 
 
+async def test_configs_come_in_the_order_of_kafka(broker: RunningBroker, client: Client) -> None:
+    """As Apache Kafka 4.2.1 answers: that of a HashMap. @platformatic/kafka's tests compare whole answers."""
+    await broker.topic("t")
+    wanted = ["retention.ms", "segment.bytes", "compression.type", "cleanup.policy", "segment.jitter.ms"]
+    result = await describe(client, asking(TOPIC, "t", wanted))
+    expected = ["compression.type", "segment.jitter.ms", "cleanup.policy", "segment.bytes", "retention.ms"]
+    assert [config.name for config in result.configs] == expected
+    group = [config.name for config in (await describe(client, asking(GROUP, "g"))).configs]
+    assert group[:2] == ["consumer.session.timeout.ms", "streams.heartbeat.interval.ms"]
+    assert group[-1].startswith("errors.deadletterqueue.")  # unknown to Kafka 4.2
+
+
 async def test_a_value_comes_with_its_source_and_synonyms(client: Client) -> None:
     config = CreatableTopicConfig(name="segment.bytes", value="2000000")
     topic = CreatableTopic(name="t", num_partitions=1, replication_factor=1, assignments=[], configs=[config])

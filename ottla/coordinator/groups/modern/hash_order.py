@@ -16,6 +16,7 @@ from typing import TypeVar
 from ...shard import java_string_hash
 
 __all__ = [
+    "by_hash",
     "by_number",
     "by_string",
     "by_topic_partition",
@@ -84,6 +85,16 @@ def capacity_grown_to(count: int) -> int:
 def by_string(keys: Iterable[str], capacity: int = _DEFAULT_CAPACITY) -> list[str]:
     """Order distinct strings, given in the order of their insertion."""
     return _walk(keys, _string_bucket, capacity)
+
+
+def by_hash(keys: Iterable[T], hash_of: Callable[[T], int], capacity: int = _DEFAULT_CAPACITY) -> list[T]:
+    """Order distinct keys of another kind by their `hashCode`, given in the order of their insertion."""
+
+    def bucket(key: T) -> int:
+        hashed = hash_of(key) & 0xFFFFFFFF
+        return hashed ^ (hashed >> 16)
+
+    return _walk(keys, bucket, capacity)
 
 
 def by_uuid(keys: Iterable[bytes], capacity: int = _DEFAULT_CAPACITY) -> list[bytes]:
