@@ -183,7 +183,7 @@ TABLE: dict[int, Asked] = {
     ),
     50: Asked(_on(acl.CLUSTER, acl.DESCRIBE), whole.on_cluster(acl.DESCRIBE, refuse=whole.refused_describe_scram)),
     51: Asked(_on(acl.CLUSTER, acl.ALTER), whole.on_cluster(acl.ALTER, refuse=whole.refused_alter_scram)),
-    55: Asked(_on(acl.CLUSTER, acl.DESCRIBE), whole.on_cluster(acl.DESCRIBE)),
+    55: Asked(_on(acl.CLUSTER, acl.DESCRIBE), whole.on_cluster(acl.DESCRIBE, refuse=whole.refused_quorum)),
     57: _CLUSTER_ALTER,
     60: Asked(_on(acl.CLUSTER, acl.DESCRIBE, when=_TELLS_OPERATIONS), admin.description_of_cluster),
     61: Asked(_on(acl.TOPIC, acl.READ), topics.producers),

@@ -13,6 +13,8 @@ from typing import Protocol
 from ..protocol.errors import ErrorCode, KafkaError
 
 ROOT = "root"
+#: Who was refused what (`guards/asking`), under Kafka's name.
+AUDIT = "kafka.authorizer.logger"
 SET, DELETE, APPEND, SUBTRACT = range(4)
 #: Python has no TRACE and no OFF: the numbers below DEBUG and above CRITICAL.
 LEVELS: Mapping[str, int] = {
@@ -35,7 +37,7 @@ class Operation(Protocol):
 
 def _names() -> list[str]:
     known = logging.root.manager.loggerDict
-    return sorted(name for name in known if name == "ottla" or name.startswith("ottla."))
+    return sorted(name for name in known if name in ("ottla", AUDIT) or name.startswith("ottla."))
 
 
 def _logger(name: str) -> logging.Logger:

@@ -248,13 +248,17 @@ async def test_the_audit_log_tells_refusals_at_info_and_permissions_at_debug(cap
         assert lines == [
             (
                 "INFO",
-                "Principal = User:eve\\nroot is Denied operation = READ from host = 127.0.0.1 on resource = "
-                "Topic:LITERAL:t for request = Fetch with resourceRefCount = 1 based on rule DefaultDeny",
+                (
+                    "Principal = User:eve\\nroot is Denied operation = READ from host = 127.0.0.1 on resource = "
+                    "Topic:LITERAL:t for request = Fetch with resourceRefCount = 1 based on rule DefaultDeny"
+                ),
             ),
             (
                 "DEBUG",
-                "Principal = User:ANONYMOUS is Allowed operation = WRITE from host = 127.0.0.1 on resource = "
-                "Topic:LITERAL:t for request = Produce with resourceRefCount = 1 based on rule SuperUser",
+                (
+                    "Principal = User:ANONYMOUS is Allowed operation = WRITE from host = 127.0.0.1 on resource = "
+                    "Topic:LITERAL:t for request = Produce with resourceRefCount = 1 based on rule SuperUser"
+                ),
             ),
         ]
 

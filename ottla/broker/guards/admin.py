@@ -179,7 +179,7 @@ def _altering(row: Any) -> Any:
                 rows.append(
                     row(
                         error_code=code,
-                        error_message=code.message,
+                        error_message=None if each.resource_type == ResourceType.BROKER_LOGGER else code.message,
                         resource_type=each.resource_type,
                         resource_name=each.resource_name,
                     )

@@ -25,6 +25,8 @@ CLUSTER_FAILED = ErrorCode.CLUSTER_AUTHORIZATION_FAILED
 GROUP_FAILED = ErrorCode.GROUP_AUTHORIZATION_FAILED
 _DISTINCT_PROTOCOL_SINCE = 7
 _MANDATORY_PROTOCOL_SINCE = 5
+_ELECTION_ERROR_SINCE = 1
+_QUORUM_TEXT_SINCE = 2
 
 
 def on_cluster(*operations: int, refuse: Refuse | None = None) -> Any:
@@ -75,6 +77,14 @@ def refused_with_text(request: Any, code: ErrorCode, version: int) -> Any:
     return response
 
 
+def refused_quorum(request: Any, code: ErrorCode, version: int) -> Any:
+    """Answer DescribeQuorum, which has a place for the text since v2."""
+    response = refused(request, code, version)
+    if version >= _QUORUM_TEXT_SINCE:
+        response.error_message = code.message
+    return response
+
+
 def refused_join(request: Any, code: ErrorCode, version: int) -> Any:
     """Answer JoinGroup: no protocol is null, and was the empty string."""
     response = refused(request, code, version)
@@ -92,7 +102,7 @@ def refused_init_producer_id(request: Any, code: ErrorCode, version: int) -> Any
 def refused_quotas(request: Any, code: ErrorCode, version: int) -> Any:
     """Answer DescribeClientQuotas: no list of entries, rather than an empty one."""
     response = refused(request, code, version)
-    response.entries = None
+    response.entries = response.error_message = None
     return response
 
 
@@ -124,7 +134,10 @@ def refused_elections(request: Any, code: ErrorCode, version: int) -> Any:
         )
         for topic in request.topic_partitions or ()
     ]
-    return elect_leaders.ElectLeadersResponse(error_code=code, replica_election_results=rows)
+    answer = elect_leaders.ElectLeadersResponse(replica_election_results=rows)
+    if version >= _ELECTION_ERROR_SINCE:
+        answer.error_code = code
+    return answer
 
 
 def refused_reassignments(request: Any, code: ErrorCode, version: int) -> Any:
@@ -233,11 +246,11 @@ def refused_share_state(request: Any, code: ErrorCode, version: int) -> Any:
 def refused_describe_scram(request: Any, code: ErrorCode, version: int) -> Any:
     """Answer DescribeUserScramCredentials: at the top and once for each user, whose name is not repeated."""
     rows = [
-        describe_scram.DescribeUserScramCredentialsResult(error_code=code, error_message=code.message)
+        describe_scram.DescribeUserScramCredentialsResult(error_code=code, error_message=None)
         for _ in request.users or ()
     ]
     return describe_scram.DescribeUserScramCredentialsResponse(
-        error_code=code, error_message=code.message, results=rows
+        error_code=code, error_message=None, results=rows
     )
 
 

@@ -95,7 +95,7 @@ def _answer(context: Context, request: MetadataRequest, errors: dict[str, ErrorC
         response.topics = [_wanted(context, image, wanted, errors) for wanted in _distinct(request.topics or [])]
     if request.include_topic_authorized_operations:
         for item in response.topics:
-            if not item.error_code:
+            if item.name is not None:  # as in Kafka also of one that does not exist, not of an id that nobody has
                 item.topic_authorized_operations = TOPIC_OPERATIONS
     return response
 
