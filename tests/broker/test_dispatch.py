@@ -17,9 +17,7 @@ from ottla.protocol.schema import Versions
 
 PRODUCE, FETCH, METADATA, FIND_COORDINATOR, JOIN_GROUP, HEARTBEAT, API_VERSIONS = 0, 1, 3, 10, 11, 12, 18
 #: The APIs that README and docs/apis.md promise.
-#: Security.
-NOT_SERVED = {17, 29, 30, 31, 36, 38, 39, 40, 41, 50, 51}
-SERVED = set(API_KEYS) - NOT_SERVED
+SERVED = set(API_KEYS)
 
 
 @pytest.fixture
