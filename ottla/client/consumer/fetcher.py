@@ -26,7 +26,8 @@ from ...protocol.errors import ErrorCode, KafkaError
 from ..cluster import Cluster
 from ..errors import BadResponseError, BrokerError, ClientError, ConnectError, broker_error, error_code
 from ..net import Connection
-from ._columns_cy import Aborted, Columns, read_run, scan
+from ._columns_cy import Columns
+from ._runs_cy import Aborted, read_run, scan
 from .assignors.types import TopicAndPartition
 from .fetch_session import FetchSession, Wanted
 from .positions import Position, Positions, Stage
