@@ -285,6 +285,7 @@ async def test_two_brokers_of_one_cluster_send_clients_to_the_leader() -> None:
         await until(lambda: one.broker.live_brokers == {1, 2} == two.broker.live_brokers)
         async with one.connect() as client:
             wanted = MetadataRequest(topics=[MetadataRequestTopic(name="t")], allow_auto_topic_creation=True)
+            await client.call(wanted, 12)
             answer = await client.call(wanted, 12)
             assert [(node.node_id, node.port) for node in answer.brokers] == [(1, one.port), (2, two.port)]
             leaders = {item.partition_index: item.leader_id for item in answer.topics[0].partitions}

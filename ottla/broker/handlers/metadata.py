@@ -1,7 +1,8 @@
 """Metadata (key 3): brokers, topics, partitions and their leaders; creates topics on first use.
 
 Null topics (v1+; an empty list in v0) means all. A named topic that does not exist is created if both the client
-(v4+) and `auto.create.topics.enable` allow it, and stands in the same answer: Kafka lets the client ask again.
+(v4+) and `auto.create.topics.enable` allow it. As in Kafka the client has to ask again: this answer says that there is
+none. (Clients' tests delete a topic, ask for it, and want to be told so. But here it is ready before they ask again.)
 v10 topic ids · v12 asks by id · v8 to v10 the operations the client may do · v13 an error for the whole answer.
 """
 
@@ -48,8 +49,8 @@ def metadata(context: Context, request: MetadataRequest) -> MetadataResponse | C
 
 
 async def _create_and_answer(context: Context, request: MetadataRequest, missing: list[str]) -> MetadataResponse:
-    taking = taking_from(context, NEVER_STRICT)
-    return _answer(context, request, await auto_create(context.broker, missing, taking))
+    refused = await auto_create(context.broker, missing, taking_from(context, NEVER_STRICT))
+    return _answer(context, request, {name: ErrorCode.UNKNOWN_TOPIC_OR_PARTITION for name in missing} | refused)
 
 
 def _refuse(request: MetadataRequest) -> MetadataResponse:
@@ -114,7 +115,7 @@ def _wanted(
             return MetadataResponseTopic(name=None, topic_id=wanted.topic_id, error_code=ErrorCode.UNKNOWN_TOPIC_ID)
         return _topic(context, topic)
     topic = image.topics.get(wanted.name)
-    if topic is not None:
+    if topic is not None and wanted.name not in errors:
         return _topic(context, topic)
     code = errors.get(wanted.name) or _why_unknown(wanted.name)
     return MetadataResponseTopic(name=wanted.name, error_code=code, is_internal=is_internal(wanted.name))
