@@ -50,7 +50,7 @@ def metadata(context: Context, request: MetadataRequest) -> MetadataResponse | C
 
 async def _create_and_answer(context: Context, request: MetadataRequest, missing: list[str]) -> MetadataResponse:
     refused = await auto_create(context.broker, missing, taking_from(context, NEVER_STRICT))
-    return _answer(context, request, {name: ErrorCode.UNKNOWN_TOPIC_OR_PARTITION for name in missing} | refused)
+    return _answer(context, request, dict.fromkeys(missing, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION) | refused)
 
 
 def _refuse(request: MetadataRequest) -> MetadataResponse:
