@@ -30,8 +30,9 @@ from .errors import BadResponseError, ClientError, ClientTimeoutError, Connectio
 _SIZE = struct.Struct(">i")
 _SIZE_AND_ID = struct.Struct(">ii")
 READ_BUFFER_BYTES = 64 << 10
-#: A frame beyond the read buffer starts with this much memory and grows as it fills.
-LARGE_FRAME_START_BYTES = 1 << 20
+#: A frame beyond the read buffer starts with this much memory and grows as it fills. Twice max.partition.fetch.bytes: an
+#: ordinary Fetch answer is one allocation of its own size.
+LARGE_FRAME_START_BYTES = 2 << 20
 #: Answers that refer to their frame after they were decoded: those with record batches.
 _KEEPS_FRAME = frozenset({1, 78})
 _CORRELATION_IDS = 1 << 31
