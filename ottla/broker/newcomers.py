@@ -30,7 +30,8 @@ NEWCOMERS_MAX = 1_000
 #: Sixty-four of the largest frames before authentication.
 NEWCOMER_MEMORY_MAX = 32 * 1024 * 1024
 HANDSHAKE_DEADLINE_S = 10.0
-AUTHENTICATION_DEADLINE_S = 30.0
+#: With the sweep that comes each second, everything is gone within 30 s.
+AUTHENTICATION_DEADLINE_S = 28.0
 #: Handshakes are worked on for so long in one turn of the loop.
 HANDSHAKE_TURN_S = 0.002
 #: So many of the oldest are looked at for one that can give way; those behind them are younger.

@@ -24,10 +24,10 @@ _TROUBLE = re.compile(r"Traceback|\bWARNING\b|\bERROR\b|\bCRITICAL\b|never await
 #: `python -m ottla`, with other constants and fewer open files.
 _START = """
 import resource, sys
-from ottla.broker import answering, connection, listener, receiving, request_memory
+from ottla.broker import answering, connection, listener, newcomers, receiving, request_memory, tls_connection
 from ottla.cli.main import main
 for name, value in {constants}.items():
-    modules = [module for module in (answering, connection, listener, receiving, request_memory) if hasattr(module, name)]
+    modules = [module for module in (answering, connection, listener, newcomers, receiving, request_memory, tls_connection) if hasattr(module, name)]
     assert modules, name
     for module in modules:
         setattr(module, name, value)
@@ -41,9 +41,14 @@ class Victim:
     """One broker process in a folder; ends with the `with` block, and must be alive and without complaint then."""
 
     def __init__(
-        self, folder: Path, *settings: str, constants: Mapping[str, float] | None = None, files_max: int = 0
+        self,
+        folder: Path,
+        *settings: str,
+        constants: Mapping[str, float] | None = None,
+        files_max: int = 0,
+        config: Path | None = None,
     ) -> None:
-        """`constants` of the listener replace those of the module, so that deadlines can be waited for."""
+        """With a `config`, that says where to listen. `constants` of the listener replace those of the module, so that deadlines can be waited for."""
         folder.mkdir(parents=True, exist_ok=True)
         self.log = folder / "stderr.txt"
         program = _START.format(constants=dict(constants or {}), files_max=files_max)
@@ -52,8 +57,7 @@ class Victim:
             "-c",
             program,
             "start",
-            "--listen",
-            "127.0.0.1:0",
+            *(("--listen", "127.0.0.1:0") if config is None else ("--config", str(config))),
             "--data-dir",
             str(folder / "data"),
         ]
