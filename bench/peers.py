@@ -24,6 +24,7 @@ from confluent_kafka.admin import AdminClient, NewTopic
 
 from bench.process import cpu_s
 from tests.clients.brokers import OttlaProcess
+from tests.support.certificates import Authority
 from tests.support.jars import CACHE, KAFKA, class_path, jars
 from tests.support.kafka_jvm import KafkaJvm, free_port
 
@@ -56,6 +57,9 @@ class Peer:
     load: Path
     start_s: float = 0.0
     topics: list[str] = field(default_factory=list)
+    #: Its listener with TLS, and the authority of its certificate.
+    tls_address: str = ""
+    ca: str = ""
 
     @property
     def is_broker(self) -> bool:
@@ -131,6 +135,22 @@ def sink(load: Path, folder: Path) -> Iterator[Peer]:
         process.wait()
 
 
+def listeners(folder: Path, more: str = "") -> tuple[int, int, dict[str, str]]:
+    """A plain port and one with TLS, and the settings of both brokers that open them."""
+    plain, tls = free_port(), free_port()
+    pem, ca = folder / "broker.pem", folder / "ca.pem"
+    if not ca.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        authority = Authority()
+        authority.write(ca)
+        authority.issue("CN=broker", "127.0.0.1").write_pem(pem)
+    both = f"PLAINTEXT://127.0.0.1:{plain},SSL://127.0.0.1:{tls}"
+    return plain, tls, {
+        "listeners": both + more, "advertised.listeners": both, "ssl.keystore.type": "PEM", "ssl.keystore.location": str(pem),
+        "ssl.truststore.type": "PEM", "ssl.truststore.location": str(ca), "ssl.cipher.suites": "TLS_AES_128_GCM_SHA256",
+    }  # fmt: skip
+
+
 @contextmanager
 def peers(folder: Path, names: list[str]) -> Iterator[dict[str, Peer]]:
     """Those of ottla, kafka, limit that are asked for, started."""
@@ -138,11 +158,19 @@ def peers(folder: Path, names: list[str]) -> Iterator[dict[str, Peer]]:
     found: dict[str, Peer] = {}
     with ExitStack() as stack:
         if "kafka" in names:
-            kafka = stack.enter_context(KafkaJvm(folder / "kafka"))
+            controller = free_port()
+            port, tls, settings = listeners(folder, f",CONTROLLER://127.0.0.1:{controller}")
+            settings["controller.quorum.voters"] = f"1@127.0.0.1:{controller}"
+            settings["listener.security.protocol.map"] = "PLAINTEXT:PLAINTEXT,SSL:SSL,CONTROLLER:PLAINTEXT"
+            kafka = stack.enter_context(KafkaJvm(folder / "kafka", port, settings))
             found["kafka"] = Peer("kafka", kafka.bootstrap, kafka.pid, load, kafka.start_s)
+            found["kafka"].tls_address, found["kafka"].ca = f"127.0.0.1:{tls}", str(folder / "ca.pem")
         if "ottla" in names:
-            ottla = stack.enter_context(OttlaProcess(folder / "ottla", settings=EQUAL_DURABILITY | EQUAL_JOINING))
+            port, tls, settings = listeners(folder)
+            settings |= EQUAL_DURABILITY | EQUAL_JOINING
+            ottla = stack.enter_context(OttlaProcess(folder / "ottla", port, settings))
             found["ottla"] = Peer("ottla", ottla.bootstrap, ottla.pid, load, ottla.start_s)
+            found["ottla"].tls_address, found["ottla"].ca = f"127.0.0.1:{tls}", str(folder / "ca.pem")
         if "limit" in names:
             found["limit"] = stack.enter_context(sink(load, folder))
         print(

@@ -170,6 +170,27 @@ def batches(peers: Peers, options: Options) -> list[Outcome]:
     return found
 
 
+def tls(peers: Peers, options: Options) -> list[Outcome]:
+    """The same over TLS 1.3 with one cipher suite, the one that all sides choose: TLS_AES_128_GCM_SHA256."""
+    found = []
+    for name, title, records, size in (
+        ("16k", "16 KiB", 100, 150),
+        ("1m", "1 MiB", 1000, 1030),
+        ("small", "100 B", 1, 100),
+    ):
+        one = Outcome(f"tls-{name}", f"TLS: {title} batches of {records} records, one connection, five in flight")
+        limit = int(2e9 * options.scale)
+        load = {"records": records, "size": size, "inflight": 5, "limit": limit, "warmup": min(0.5, options.warmup)}
+
+        def measure(peer: Peer, _: int, load: Any = load) -> Figures:
+            return some(produce(peer, options, **load, addr=peer.tls_address, ca=peer.ca), *BIG)
+
+        one.figures = rounds(brokers(peers), options, measure)
+        one.want("throughput ÷ Kafka's", "req/s" if name == "small" else "MB/s", 1.0)
+        found.append(one)
+    return found
+
+
 def _producer_performance(peer: Peer, count: int, size: int, properties: tuple[str, ...]) -> Figures:
     with peer.topic(f"bench-{next(topic_numbers)}", 1) as topic:
         arguments = ["--topic", topic, "--num-records", str(count), "--record-size", str(size), "--throughput", "-1"]

@@ -9,6 +9,7 @@ SCENARIOS: dict[str, Scenario] = {
     "start": scenarios.start,
     "small": scenarios.small_requests,
     "batch": scenarios.batches,
+    "tls": scenarios.tls,
     "java-producer": scenarios.java_producer,
     "consumers": scenarios.consumers,
     "end-to-end": scenarios.end_to_end,

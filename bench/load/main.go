@@ -408,6 +408,7 @@ func main() {
 	flags.Float64Var(&o.seconds, "seconds", 5, "measured time")
 	flags.Float64Var(&o.warmup, "warmup", 1, "time before that")
 	flags.Int64Var(&o.limit, "limit", 0, "end after this many measured bytes")
+	ca := flags.String("ca", "", "TLS, with a broker whose certificate this file's authority signed")
 	flags.BoolVar(&o.raw, "raw", false, "do not read answers (sink)")
 	flags.BoolVar(&o.old, "old", false, "transactions: as clients before transactions v2")
 	flags.IntVar(&o.groups, "groups", 1, "members: groups that the connections are spread over")
@@ -419,6 +420,12 @@ func main() {
 		os.Exit(2)
 	}
 	flags.Parse(os.Args[2:])
+	if *ca != "" {
+		if err := trust(*ca); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+	}
 	var r result
 	var err error
 	switch os.Args[1] {

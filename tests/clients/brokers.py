@@ -43,7 +43,9 @@ class OttlaProcess:
 
     def command(self) -> list[str]:
         """What is executed."""
-        listen = ["--listen", self.bootstrap, "--data-dir", str(self.directory / "data")]
+        listen = ["--data-dir", str(self.directory / "data")]
+        if "listeners" not in self.settings:
+            listen += ["--listen", self.bootstrap]
         settings = [f"--set={key}={value}" for key, value in self.settings.items()]
         return [sys.executable, "-m", "ottla", "start", *listen, *settings]
 
