@@ -63,9 +63,6 @@ def is_compiled() -> bool:
     return bool(cython.compiled)
 
 
-# Bytes ---------------------------------------------------------------------------------------------------------------
-
-
 @cython.cfunc
 @cython.inline
 @cython.exceptval(check=False)
@@ -151,9 +148,6 @@ def _bytes(p: cython.p_uchar, pos: cython.Py_ssize_t, size: cython.Py_ssize_t) -
         data: bytes = p[pos : pos + size]  # type: ignore[assignment]  # of a C pointer this makes bytes
         return data
     return bytes(p[pos : pos + size])
-
-
-# Columns -------------------------------------------------------------------------------------------------------------
 
 
 @cython.final
@@ -523,9 +517,6 @@ def _record(columns: Columns, row: cython.Py_ssize_t) -> Record:
     return record
 
 
-# Iteration -----------------------------------------------------------------------------------------------------------
-
-
 @cython.final
 @cython.cclass
 class RecordStream:
@@ -560,13 +551,8 @@ class RecordStream:
     def __await__(self) -> RecordStream:
         return self
 
-    def __iter__(self) -> RecordStream:
-        return self
-
     def __next__(self) -> Any:
-        row: cython.Py_ssize_t = self._row
-        self._row = row + 1
-        raise StopIteration(_record(self._columns, row))  # type: ignore[arg-type]  # `_row` < `_stop`: it is there
+        raise StopIteration(_take_row(self))
 
     def load(self, columns: Columns, row: cython.Py_ssize_t, stop: cython.Py_ssize_t) -> Record:
         """Go on with these rows; gives the first of them, which is then in hand."""
@@ -596,3 +582,16 @@ class RecordStream:
         if self._row < columns.count:
             return columns, columns.offset(self._row), left
         return columns, columns.next_offset, left
+
+
+@cython.cfunc
+def _take_row(awaited: object) -> object:
+    """The record that an awaited stream ends with; see the .pxd."""
+    stream: RecordStream = cython.cast(RecordStream, awaited)
+    row: cython.Py_ssize_t = stream._row
+    stream._row = row + 1
+    return _record(stream._columns, row)  # type: ignore[arg-type]  # `_row` < `_stop`: it is there
+
+
+if cython.compiled:
+    ottla_install(RecordStream, _take_row)  # type: ignore[name-defined]  # noqa: F821  # declared in the .pxd

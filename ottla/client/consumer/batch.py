@@ -150,14 +150,15 @@ class Batch:
         count = len(self)
         if total > BINARY_BYTES_MAX:
             raise SerializationError(f"{total} bytes of records in one batch: ask batches() for fewer records")
-        ends = bytearray(4 * (count + 1))
-        data = bytearray(total)
+        # Arrow's own pool: its memory was touched before, fresh pages would cost more than the copy.
+        ends, data = pa.allocate_buffer(4 * (count + 1)), pa.allocate_buffer(total)
+        memoryview(ends).cast("B")[:4] = bytes(4)
         validity = bytearray((count + 7) // 8 if nulls else 0)
         index = filled = 0
         for columns, row, stop in self.slices:
             filled = columns.gather(column, row, stop, ends, data, validity, index, filled)
             index += stop - row
-        buffers = [pa.py_buffer(validity) if nulls else None, pa.py_buffer(ends), pa.py_buffer(data)]
+        buffers = [pa.py_buffer(validity) if nulls else None, ends, data]
         return pa.Array.from_buffers(pa.binary(), count, buffers, null_count=nulls)
 
     def _headers(self, pa: Any) -> Any:
