@@ -42,9 +42,9 @@ class Login:
     principal: str = ""
     keytab: str = ""
     service: str = "kafka"
-    #: OAUTHBEARER: the token, and a file that holds it.
+    #: OAUTHBEARER: the token, and a file that holds it for Java; without either an unsigned one of `user`.
     token: str = ""
-    token_file: str = ""
+    token_file: Path | None = None
     #: SCRAM: name and password are those of a delegation token.
     by_token: bool = False
     protocol: str = "SASL_PLAINTEXT"
@@ -56,7 +56,7 @@ class Login:
 def java_properties(login: Login) -> dict[str, str]:
     properties = {
         "bootstrap.servers": login.bootstrap, "security.protocol": login.protocol, "sasl.mechanism": login.mechanism,
-        "request.timeout.ms": "6000", "default.api.timeout.ms": "6000", "reconnect.backoff.ms": "50",
+        "request.timeout.ms": "3000", "default.api.timeout.ms": "3000", "reconnect.backoff.ms": "50",
     }  # fmt: skip
     if login.mechanism == "GSSAPI":
         properties["sasl.jaas.config"] = (
@@ -65,7 +65,7 @@ def java_properties(login: Login) -> dict[str, str]:
         properties["sasl.kerberos.service.name"] = login.service
     elif login.mechanism == "OAUTHBEARER":
         if login.token_file:
-            properties["sasl.oauthbearer.token.endpoint.url"] = Path(login.token_file).as_uri()
+            properties["sasl.oauthbearer.token.endpoint.url"] = login.token_file.as_uri()
             properties["sasl.login.callback.handler.class"] = (
                 "org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginCallbackHandler"
             )
@@ -136,6 +136,8 @@ class Probes:
     def __init__(self, folder: Path, environment: Mapping[str, str] = {}) -> None:
         self.folder = folder
         self.environment = dict(environment)
+        #: The file from which Java may read its token.
+        self.token_file = folder / "token.jwt"
         self._open: dict[str, Probe] = {}
 
     def __enter__(self) -> Self:
@@ -162,8 +164,8 @@ class Probes:
     def _java(self, client: str, login: Login) -> str:
         options = [
             "-XX:TieredStopAtLevel=1", "-Xshare:auto", "-Xmx256m",
-            "-Dorg.apache.kafka.sasl.oauthbearer.allowed.urls=" + (
-                Path(login.token_file).as_uri() if login.token_file else "")]  # fmt: skip
+            f"-Dorg.apache.kafka.sasl.oauthbearer.allowed.urls={self.token_file.as_uri()}",
+        ]  # fmt: skip
         if "KRB5_CONFIG" in self.environment:
             options.append(f"-Djava.security.krb5.conf={self.environment['KRB5_CONFIG']}")
         command = ["java", *options, "-cp", class_path(jars("kafka", KAFKA)), str(JAVA_SOURCE)]
@@ -178,7 +180,7 @@ class Probes:
         # Kerberos' libraries take the keytab from the environment: a process for each.
         keytab = {"KRB5_CLIENT_KTNAME": login.keytab, "KRB5CCNAME": "MEMORY:"} if login.keytab else {}
         command = [sys.executable, str(DRIVERS / "python.py")]
-        return self._probe(f"python {login.keytab}", command, **keytab).ask(json.dumps(case))
+        return self._probe(f"{client} {login.keytab}", command, **keytab).ask(json.dumps(case))
 
     def _kcat(self, client: str, login: Login) -> str:
         settings = librdkafka_settings(login)
