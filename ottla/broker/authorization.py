@@ -63,6 +63,7 @@ _STATE = Asked(
 )
 _GROUP_READ = Asked(_on(acl.GROUP, acl.READ), whole.on_group(acl.READ))
 _CLUSTER_ALTER = Asked(_on(acl.CLUSTER, acl.ALTER), whole.on_cluster(acl.ALTER, refuse=whole.refused_with_text))
+_VOTERS = Asked(_on(acl.CLUSTER, acl.ALTER), whole.on_cluster(acl.ALTER, refuse=whole.refused_with_general_text))
 _TELLS_OPERATIONS = "to be told what may be done to it"
 
 #: API key -> what is asked.
@@ -206,8 +207,8 @@ TABLE: dict[int, Asked] = {
     77: Asked(_on(acl.GROUP, acl.DESCRIBE) + _on(acl.TOPIC, acl.DESCRIBE), groups.describe_shares),
     78: Asked(_on(acl.GROUP, acl.READ) + _on(acl.TOPIC, acl.READ), share.session),
     79: Asked(_on(acl.GROUP, acl.READ) + _on(acl.TOPIC, acl.READ), share.session),
-    80: _CLUSTER_ALTER,
-    81: _CLUSTER_ALTER,
+    80: _VOTERS,
+    81: _VOTERS,
     83: _STATE,
     84: _STATE,
     85: _STATE,

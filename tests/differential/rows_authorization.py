@@ -229,7 +229,8 @@ ADMIN = [
         {"feature": "no.such.feature", "max_version_level": 1, "upgrade_type": 1}
     ]),
     _row("unregister", 64, "0", broker_id=77),
-    _row("voter, add", 80, "0", cluster_id=None, voter_id=2, voter_directory_id=b"\1" * 16, listeners=[]),
+    _row("voter, add", 80, "0", cluster_id=None, voter_id=2, voter_directory_id=b"\1" * 16,
+         listeners=[{"name": "CONTROLLER", "host": "localhost", "port": 9093}]),
     _row("voter, remove", 81, "0", cluster_id=None, voter_id=2, voter_directory_id=b"\1" * 16),
     _row("acls", 29, "1,3", **_ANY),
     _row("acls, create", 30, "3", creations=[_BAD_RULE]),

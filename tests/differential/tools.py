@@ -216,6 +216,7 @@ _MASKS = [
     (re.compile(r"(\bA{22}\s+)\d+"), r"\1<offset>"),
     (re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b"), "<uuid>"),
     (re.compile(r"^\[\d{4}-\d\d-\d\d [\d:,]+\] ", re.MULTILINE), ""),
+    (re.compile(r"Request (?:Request\(.*\)|\w+) needs"), "Request <which> needs"),
     (re.compile(r'"size":[1-9]\d*'), '"size":<some>'),
     (re.compile(r"^Tools\$Ended\n(?:null\n)?|^null\n?(?:Tools\$Ended\n)?", re.MULTILINE), ""),
     (re.compile(r"^\tat .*$\n?|^\t\.\.\. \d+ more$\n?", re.MULTILINE), ""),

@@ -12,10 +12,10 @@ from .authorization import NOBODY, PASSWORD
 from .tools import Command, Outcome, Tools, _file
 
 _B = "--bootstrap-server {b}"
+_MODULE = "org.apache.kafka.common.security.plain.PlainLoginModule"
 _LOGIN = "\n".join([
     "security.protocol=SASL_PLAINTEXT", "sasl.mechanism=PLAIN",
-    "sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required "
-    f'username="{NOBODY}" password="{PASSWORD}";',
+    f'sasl.jaas.config={_MODULE} required username="{NOBODY}" password="{PASSWORD}";',
 ])  # fmt: skip
 _AS_NOBODY = f"{_B} --command-config {_file(_LOGIN)}"
 

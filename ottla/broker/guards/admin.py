@@ -12,7 +12,7 @@ from ...protocol.errors import ErrorCode
 from ...protocol.schema import ZERO_UUID
 from ...security import acl
 from ..operations import NOT_ASKED
-from .asking import then
+from .asking import TEXT, then
 from .topics import REFUSED
 from .whole import CLUSTER_FAILED, GROUP_FAILED
 
@@ -86,7 +86,7 @@ def deletion(asking: Asking, context: Context, request: Any, function: Handler) 
         shown = name if topic_id == ZERO_UUID or real not in seen else real
         rows.append(
             delete_topics.DeletableTopicResult(
-                name=shown, topic_id=topic_id, error_code=REFUSED, error_message=REFUSED.message
+                name=shown, topic_id=topic_id, error_code=REFUSED, error_message=TEXT[REFUSED]
             )
         )
     if not rows:
@@ -144,7 +144,7 @@ def description_of_configs(asking: Asking, context: Context, request: Any, funct
     rows = [
         describe_configs.DescribeConfigsResult(
             error_code=code,
-            error_message=code.message,
+            error_message=TEXT[code],
             resource_type=each.resource_type,
             resource_name=each.resource_name,
         )
@@ -179,7 +179,7 @@ def _altering(row: Any) -> Any:
                 rows.append(
                     row(
                         error_code=code,
-                        error_message=None if each.resource_type == ResourceType.BROKER_LOGGER else code.message,
+                        error_message=None if each.resource_type == ResourceType.BROKER_LOGGER else TEXT[code],
                         resource_type=each.resource_type,
                         resource_name=each.resource_name,
                     )

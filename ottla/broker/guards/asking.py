@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
+from ...protocol.errors import ErrorCode
 from ...security import acl
 from ...security.authorizer import Access, Rule
 from ..coordinators.service import mapped
@@ -27,6 +28,13 @@ _TYPE_NAMES = {
     acl.TOPIC: "Topic", acl.GROUP: "Group", acl.CLUSTER: "Cluster", acl.TRANSACTIONAL_ID: "TransactionalId",
     acl.DELEGATION_TOKEN: "DelegationToken", acl.USER: "User",
 }  # fmt: skip
+#: What a refusal says where it says anything: Kafka's words, for tools show them.
+TEXT = {
+    ErrorCode.TOPIC_AUTHORIZATION_FAILED: "Topic authorization failed.",
+    ErrorCode.GROUP_AUTHORIZATION_FAILED: "Group authorization failed.",
+    ErrorCode.CLUSTER_AUTHORIZATION_FAILED: "Cluster authorization failed.",
+    ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED: "Transactional Id authorization failed.",
+}
 #: What there is to do with a resource: the operations of the bit sets that answers carry (KIP-430).
 SUPPORTED = {
     acl.TOPIC: (

@@ -20,7 +20,7 @@ from ...security import acl
 from ..operations import NOT_ASKED
 from ..share.acknowledgements import is_valid_member_id, share_groups_enabled
 from ..topic_names import is_internal
-from .asking import then
+from .asking import TEXT, then
 from .topics import REFUSED, TRANSACTION_REFUSED, is_name
 from .whole import CLUSTER_FAILED, GROUP_FAILED, on_group
 
@@ -40,7 +40,7 @@ def coordinator(asking: Asking, context: Context, request: Any, function: Handle
     if request.key_type == _SHARE and context.version >= _SHARE_SINCE:
         if not keys or asking.may_on_cluster(acl.CLUSTER_ACTION):
             return function(context, request)
-        rows = [_nobody(key, CLUSTER_FAILED, CLUSTER_FAILED.message) for key in keys]
+        rows = [_nobody(key, CLUSTER_FAILED, TEXT[CLUSTER_FAILED]) for key in keys]
         return coordinators.FindCoordinatorResponse(coordinators=rows)
     if request.key_type == _GROUP:
         kind, code = acl.GROUP, GROUP_FAILED
@@ -53,7 +53,7 @@ def coordinator(asking: Asking, context: Context, request: Any, function: Handle
         if allowed:
             return function(context, request)
         return coordinators.FindCoordinatorResponse(
-            error_code=code, error_message=code.message, node_id=-1, host="", port=-1
+            error_code=code, error_message=TEXT[code], node_id=-1, host="", port=-1
         )
     rows = [_nobody(key, code) for key in keys if key not in allowed]
     if not rows:

@@ -8,7 +8,7 @@ from ...protocol.apis import offset_commit, offset_delete, offset_fetch, txn_off
 from ...protocol.errors import ErrorCode
 from ...protocol.schema import ZERO_UUID
 from ...security import acl
-from .asking import then
+from .asking import TEXT, then
 from .topics import REFUSED, TRANSACTION_REFUSED, named_topic, split
 from .whole import GROUP_FAILED, refused
 
@@ -99,7 +99,7 @@ def _transactional_row(topic: Any, code: ErrorCode) -> Any:
 def delete(asking: Asking, context: Context, request: Any, function: Handler) -> Any:
     """DELETE on the group, READ on each topic."""
     if not asking.may(acl.DELETE, acl.GROUP, request.group_id):
-        return refused(request, GROUP_FAILED, context.version)
+        return refused(request, GROUP_FAILED, context.version, TEXT[GROUP_FAILED])
     passed, out = split(asking, acl.READ, request.topics, lambda topic: topic.name)
     if not out:
         return function(context, request)

@@ -10,7 +10,7 @@ from ...protocol.apis import describe_share_group_offsets as describing
 from ...protocol.schema import ZERO_UUID
 from ...security import acl
 from ..share.acknowledgements import share_groups_enabled
-from .asking import then
+from .asking import TEXT, then
 from .topics import REFUSED, split
 from .whole import GROUP_FAILED, on_group, refused_with_text
 
@@ -58,7 +58,7 @@ def _described(topic: Any) -> Any:
         topic_id=ZERO_UUID,
         partitions=[
             describing.DescribeShareGroupOffsetsResponsePartition(
-                partition_index=index, start_offset=-1, lag=-1, error_code=REFUSED, error_message=REFUSED.message
+                partition_index=index, start_offset=-1, lag=-1, error_code=REFUSED, error_message=TEXT[REFUSED]
             )
             for index in topic.partitions
         ],
@@ -96,7 +96,7 @@ def _altered(context: Context, topic: Any) -> Any:
         topic_id=ZERO_UUID if image is None else image.id,
         partitions=[
             altering.AlterShareGroupOffsetsResponsePartition(
-                partition_index=each.partition_index, error_code=REFUSED, error_message=REFUSED.message
+                partition_index=each.partition_index, error_code=REFUSED, error_message=TEXT[REFUSED]
             )
             for each in topic.partitions
         ],
@@ -105,7 +105,7 @@ def _altered(context: Context, topic: Any) -> Any:
 
 def _deleted(context: Context, topic: Any) -> Any:
     return deleting.DeleteShareGroupOffsetsResponseTopic(
-        topic_name=topic.topic_name, topic_id=ZERO_UUID, error_code=REFUSED, error_message=REFUSED.message
+        topic_name=topic.topic_name, topic_id=ZERO_UUID, error_code=REFUSED, error_message=TEXT[REFUSED]
     )
 
 

@@ -19,7 +19,7 @@ from ...security import acl
 from ..operations import NOT_ASKED
 from ..produce_short import TOPIC_ID_VERSION
 from ..topic_names import is_internal
-from .asking import then
+from .asking import TEXT, then
 
 if TYPE_CHECKING:
     from ..dispatch import Context, Handler
@@ -271,7 +271,7 @@ def producers(asking: Asking, context: Context, request: Any, function: Handler)
             name=topic.name,
             partitions=[
                 describe_producers.PartitionResponse(
-                    partition_index=index, error_code=REFUSED, error_message=REFUSED.message
+                    partition_index=index, error_code=REFUSED, error_message=TEXT[REFUSED]
                 )
                 for index in topic.partition_indexes
             ],

@@ -9,7 +9,7 @@ from ...protocol.apis import describe_transactions
 from ...protocol.errors import ErrorCode
 from ...security import acl
 from ..topic_names import is_internal
-from .asking import then
+from .asking import TEXT, then
 from .topics import REFUSED, TRANSACTION_REFUSED
 from .whole import CLUSTER_FAILED, GROUP_FAILED, refused, refused_init_producer_id
 
@@ -27,18 +27,18 @@ def init_producer_id(asking: Asking, context: Context, request: Any, function: H
         may = asking.may_on_cluster(acl.IDEMPOTENT_WRITE, tell_refusal=False)
         if may or asking.may_somewhere(acl.WRITE, acl.TOPIC):
             return function(context, request)
-        return refused_init_producer_id(request, CLUSTER_FAILED, context.version)
+        return refused_init_producer_id(request, CLUSTER_FAILED, context.version, TEXT[CLUSTER_FAILED])
     may = asking.may(acl.WRITE, acl.TRANSACTIONAL_ID, name)
     if may and (not request.enable2_pc or asking.may(acl.TWO_PHASE_COMMIT, acl.TRANSACTIONAL_ID, name)):
         return function(context, request)
-    return refused_init_producer_id(request, TRANSACTION_REFUSED, context.version)
+    return refused_init_producer_id(request, TRANSACTION_REFUSED, context.version, TEXT[TRANSACTION_REFUSED])
 
 
 def end(asking: Asking, context: Context, request: Any, function: Handler) -> Any:
     """WRITE on the transactional id."""
     if asking.may(acl.WRITE, acl.TRANSACTIONAL_ID, request.transactional_id):
         return function(context, request)
-    answer = refused(request, TRANSACTION_REFUSED, context.version)
+    answer = refused(request, TRANSACTION_REFUSED, context.version, TEXT[TRANSACTION_REFUSED])
     answer.producer_id = answer.producer_epoch = -1
     return answer
 
@@ -46,9 +46,9 @@ def end(asking: Asking, context: Context, request: Any, function: Handler) -> An
 def add_offsets(asking: Asking, context: Context, request: Any, function: Handler) -> Any:
     """WRITE on the transactional id, READ on the group."""
     if not asking.may(acl.WRITE, acl.TRANSACTIONAL_ID, request.transactional_id):
-        return refused(request, TRANSACTION_REFUSED, context.version)
+        return refused(request, TRANSACTION_REFUSED, context.version, TEXT[TRANSACTION_REFUSED])
     if not asking.may(acl.READ, acl.GROUP, request.group_id):
-        return refused(request, GROUP_FAILED, context.version)
+        return refused(request, GROUP_FAILED, context.version, TEXT[GROUP_FAILED])
     return function(context, request)
 
 
@@ -57,7 +57,7 @@ def add_partitions(asking: Asking, context: Context, request: Any, function: Han
     if context.version >= _BROKERS_SINCE:
         if asking.may_on_cluster(acl.CLUSTER_ACTION):
             return function(context, request)
-        return refused(request, CLUSTER_FAILED, context.version)
+        return refused(request, CLUSTER_FAILED, context.version, TEXT[CLUSTER_FAILED])
     topics = request.v3_and_below_topics
     if not asking.may(acl.WRITE, acl.TRANSACTIONAL_ID, request.v3_and_below_transactional_id):
         return _results(topics, lambda *_: TRANSACTION_REFUSED)

@@ -5,22 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from ...protocol.apis import API_KEYS, create_acls, delete_acls, elect_leaders, response_class
 from ...protocol.apis import alter_client_quotas as alter_quotas
 from ...protocol.apis import alter_partition_reassignments as reassign
 from ...protocol.apis import alter_replica_log_dirs as log_dirs
 from ...protocol.apis import alter_user_scram_credentials as alter_scram
-from ...protocol.apis import create_acls, delete_acls, elect_leaders, response_class
 from ...protocol.apis import describe_user_scram_credentials as describe_scram
 from ...protocol.apis import list_partition_reassignments as reassigned
 from ...protocol.apis import write_txn_markers as markers
 from ...protocol.errors import ErrorCode
 from ...security import acl
+from .asking import TEXT
 
 if TYPE_CHECKING:
     from ..dispatch import Context, Handler
     from .asking import Asking
 
-Refuse = Callable[[Any, ErrorCode, int], Any]
+#: Request, code, version, and why in Kafka's words.
+Refuse = Callable[[Any, ErrorCode, int, str], Any]
 CLUSTER_FAILED = ErrorCode.CLUSTER_AUTHORIZATION_FAILED
 GROUP_FAILED = ErrorCode.GROUP_AUTHORIZATION_FAILED
 _DISTINCT_PROTOCOL_SINCE = 7
@@ -36,7 +38,8 @@ def on_cluster(*operations: int, refuse: Refuse | None = None) -> Any:
         *first, last = operations
         if any(asking.may_on_cluster(each, tell_refusal=False) for each in first) or asking.may_on_cluster(last):
             return function(context, request)
-        return (refuse or refused)(request, CLUSTER_FAILED, context.version)
+        text = f"Request {API_KEYS[request.API_KEY].name} needs {acl.OPERATIONS[last]} permission."
+        return (refuse or refused)(request, CLUSTER_FAILED, context.version, text)
 
     return guard
 
@@ -47,7 +50,7 @@ def on_group(operation: int, refuse: Refuse | None = None) -> Any:
     def guard(asking: Asking, context: Context, request: Any, function: Handler) -> Any:
         if asking.may(operation, acl.GROUP, request.group_id or ""):
             return function(context, request)
-        return (refuse or refused)(request, GROUP_FAILED, context.version)
+        return (refuse or refused)(request, GROUP_FAILED, context.version, TEXT[GROUP_FAILED])
 
     return guard
 
@@ -63,55 +66,60 @@ def sync_group(asking: Asking, context: Context, request: Any, function: Handler
 # ── how refusals look ───────────────────────────────────────────────────────────────────────────────────────────
 
 
-def refused(request: Any, code: ErrorCode, version: int) -> Any:
+def refused(request: Any, code: ErrorCode, version: int, text: str) -> Any:
     """Answer with the code at the top."""
     response: Any = response_class(request.API_KEY)()
     response.error_code = code
     return response
 
 
-def refused_with_text(request: Any, code: ErrorCode, version: int) -> Any:
+def refused_with_text(request: Any, code: ErrorCode, version: int, text: str) -> Any:
     """Answer with the code at the top, and what it means."""
-    response = refused(request, code, version)
-    response.error_message = code.message
+    response = refused(request, code, version, text)
+    response.error_message = text
     return response
 
 
-def refused_quorum(request: Any, code: ErrorCode, version: int) -> Any:
+def refused_quorum(request: Any, code: ErrorCode, version: int, text: str) -> Any:
     """Answer DescribeQuorum, which has a place for the text since v2."""
-    response = refused(request, code, version)
+    response = refused(request, code, version, text)
     if version >= _QUORUM_TEXT_SINCE:
-        response.error_message = code.message
+        response.error_message = TEXT[code]
     return response
 
 
-def refused_join(request: Any, code: ErrorCode, version: int) -> Any:
+def refused_with_general_text(request: Any, code: ErrorCode, version: int, text: str) -> Any:
+    """Answer with the code at the top, and what it always means."""
+    return refused_with_text(request, code, version, TEXT[code])
+
+
+def refused_join(request: Any, code: ErrorCode, version: int, text: str) -> Any:
     """Answer JoinGroup: no protocol is null, and was the empty string."""
-    response = refused(request, code, version)
+    response = refused(request, code, version, text)
     response.protocol_name = None if version >= _DISTINCT_PROTOCOL_SINCE else ""
     return response
 
 
-def refused_init_producer_id(request: Any, code: ErrorCode, version: int) -> Any:
+def refused_init_producer_id(request: Any, code: ErrorCode, version: int, text: str) -> Any:
     """Answer InitProducerId: without an id."""
-    response = refused(request, code, version)
+    response = refused(request, code, version, text)
     response.producer_id = response.producer_epoch = -1
     return response
 
 
-def refused_quotas(request: Any, code: ErrorCode, version: int) -> Any:
+def refused_quotas(request: Any, code: ErrorCode, version: int, text: str) -> Any:
     """Answer DescribeClientQuotas: no list of entries, rather than an empty one."""
-    response = refused(request, code, version)
+    response = refused(request, code, version, text)
     response.entries = response.error_message = None
     return response
 
 
-def refused_alter_quotas(request: Any, code: ErrorCode, version: int) -> Any:
+def refused_alter_quotas(request: Any, code: ErrorCode, version: int, text: str) -> Any:
     """Answer AlterClientQuotas: at each entity."""
     rows = [
         alter_quotas.ResponseEntryData(
             error_code=code,
-            error_message=code.message,
+            error_message=TEXT[code],
             entity=[
                 alter_quotas.EntityData(entity_type=each.entity_type, entity_name=each.entity_name)
                 for each in entry.entity
@@ -122,13 +130,13 @@ def refused_alter_quotas(request: Any, code: ErrorCode, version: int) -> Any:
     return alter_quotas.AlterClientQuotasResponse(entries=rows)
 
 
-def refused_elections(request: Any, code: ErrorCode, version: int) -> Any:
+def refused_elections(request: Any, code: ErrorCode, version: int, text: str) -> Any:
     """Answer ElectLeaders: at the top and at each partition."""
     rows = [
         elect_leaders.ReplicaElectionResult(
             topic=topic.topic,
             partition_result=[
-                elect_leaders.PartitionResult(partition_id=index, error_code=code, error_message=code.message)
+                elect_leaders.PartitionResult(partition_id=index, error_code=code, error_message=text)
                 for index in topic.partitions
             ],
         )
@@ -140,24 +148,24 @@ def refused_elections(request: Any, code: ErrorCode, version: int) -> Any:
     return answer
 
 
-def refused_reassignments(request: Any, code: ErrorCode, version: int) -> Any:
+def refused_reassignments(request: Any, code: ErrorCode, version: int, text: str) -> Any:
     """Answer AlterPartitionReassignments: at the top and at each partition."""
     rows = [
         reassign.ReassignableTopicResponse(
             name=topic.name,
             partitions=[
                 reassign.ReassignablePartitionResponse(
-                    partition_index=each.partition_index, error_code=code, error_message=code.message
+                    partition_index=each.partition_index, error_code=code, error_message=text
                 )
                 for each in topic.partitions
             ],
         )
         for topic in request.topics
     ]
-    return reassign.AlterPartitionReassignmentsResponse(error_code=code, error_message=code.message, responses=rows)
+    return reassign.AlterPartitionReassignmentsResponse(error_code=code, error_message=text, responses=rows)
 
 
-def refused_list_of_reassignments(request: Any, code: ErrorCode, version: int) -> Any:
+def refused_list_of_reassignments(request: Any, code: ErrorCode, version: int, text: str) -> Any:
     """Answer ListPartitionReassignments: at the top, and the partitions again without their replicas."""
     rows = [
         reassigned.OngoingTopicReassignment(
@@ -168,10 +176,10 @@ def refused_list_of_reassignments(request: Any, code: ErrorCode, version: int) -
         )
         for topic in request.topics or ()
     ]
-    return reassigned.ListPartitionReassignmentsResponse(error_code=code, error_message=code.message, topics=rows)
+    return reassigned.ListPartitionReassignmentsResponse(error_code=code, error_message=text, topics=rows)
 
 
-def refused_log_dirs(request: Any, code: ErrorCode, version: int) -> Any:
+def refused_log_dirs(request: Any, code: ErrorCode, version: int, text: str) -> Any:
     """Answer AlterReplicaLogDirs: at each partition."""
     rows = [
         log_dirs.AlterReplicaLogDirTopicResult(
@@ -187,7 +195,7 @@ def refused_log_dirs(request: Any, code: ErrorCode, version: int) -> Any:
     return log_dirs.AlterReplicaLogDirsResponse(results=rows)
 
 
-def refused_markers(request: Any, code: ErrorCode, version: int) -> Any:
+def refused_markers(request: Any, code: ErrorCode, version: int, text: str) -> Any:
     """Answer WriteTxnMarkers: at each partition."""
     rows = [
         markers.WritableTxnMarkerResult(
@@ -208,23 +216,23 @@ def refused_markers(request: Any, code: ErrorCode, version: int) -> Any:
     return markers.WriteTxnMarkersResponse(markers=rows)
 
 
-def refused_create_acls(request: Any, code: ErrorCode, version: int) -> Any:
+def refused_create_acls(request: Any, code: ErrorCode, version: int, text: str) -> Any:
     """Answer CreateAcls: at each rule."""
     return create_acls.CreateAclsResponse(
-        results=[create_acls.AclCreationResult(error_code=code, error_message=code.message) for _ in request.creations]
+        results=[create_acls.AclCreationResult(error_code=code, error_message=text) for _ in request.creations]
     )
 
 
-def refused_delete_acls(request: Any, code: ErrorCode, version: int) -> Any:
+def refused_delete_acls(request: Any, code: ErrorCode, version: int, text: str) -> Any:
     """Answer DeleteAcls: at each filter."""
     return delete_acls.DeleteAclsResponse(
         filter_results=[
-            delete_acls.DeleteAclsFilterResult(error_code=code, error_message=code.message) for _ in request.filters
+            delete_acls.DeleteAclsFilterResult(error_code=code, error_message=text) for _ in request.filters
         ]
     )
 
 
-def refused_share_state(request: Any, code: ErrorCode, version: int) -> Any:
+def refused_share_state(request: Any, code: ErrorCode, version: int, text: str) -> Any:
     """Answer what a share group's coordinator asks about its state: at each partition."""
     response: Any = response_class(request.API_KEY)()
     kinds = {field.name: field.type for field in response.FIELDS}
@@ -234,8 +242,7 @@ def refused_share_state(request: Any, code: ErrorCode, version: int) -> Any:
         result(
             topic_id=topic.topic_id,
             partitions=[
-                parts(partition=each.partition, error_code=code, error_message=code.message)
-                for each in topic.partitions
+                parts(partition=each.partition, error_code=code, error_message=TEXT[code]) for each in topic.partitions
             ],
         )
         for topic in request.topics
@@ -243,22 +250,20 @@ def refused_share_state(request: Any, code: ErrorCode, version: int) -> Any:
     return response
 
 
-def refused_describe_scram(request: Any, code: ErrorCode, version: int) -> Any:
+def refused_describe_scram(request: Any, code: ErrorCode, version: int, text: str) -> Any:
     """Answer DescribeUserScramCredentials: at the top and once for each user, whose name is not repeated."""
     rows = [
         describe_scram.DescribeUserScramCredentialsResult(error_code=code, error_message=None)
         for _ in request.users or ()
     ]
-    return describe_scram.DescribeUserScramCredentialsResponse(
-        error_code=code, error_message=None, results=rows
-    )
+    return describe_scram.DescribeUserScramCredentialsResponse(error_code=code, error_message=None, results=rows)
 
 
-def refused_alter_scram(request: Any, code: ErrorCode, version: int) -> Any:
+def refused_alter_scram(request: Any, code: ErrorCode, version: int, text: str) -> Any:
     """Answer AlterUserScramCredentials: at each user."""
     users = {each.name for each in (*request.deletions, *request.upsertions)}
     rows = [
-        alter_scram.AlterUserScramCredentialsResult(user=user, error_code=code, error_message=code.message)
+        alter_scram.AlterUserScramCredentialsResult(user=user, error_code=code, error_message=text)
         for user in sorted(users)
     ]
     return alter_scram.AlterUserScramCredentialsResponse(results=rows)
