@@ -10,7 +10,7 @@ from tests.support.sasl_talk import SCRAM_256, SCRAM_512
 #: What comes of a login: in; refused with SASL_AUTHENTICATION_FAILED; the mechanism is not offered.
 OK, REFUSED, MECHANISM = "ok", "refused", "mechanism"
 PLAIN = "PLAIN"
-ENOUGH_SESSIONS_S = 7.0
+ENOUGH_SESSIONS_S = 5.0
 
 
 class Case(NamedTuple):
@@ -24,8 +24,6 @@ class Case(NamedTuple):
     wanted: str
     late: bool = False
     seconds: float = 0.0
-    #: Clients that cannot say this, and why.
-    without: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return f"{self.mechanism}: {self.name}"
@@ -60,3 +58,9 @@ def cases() -> Iterator[Case]:
 
 
 CASES = tuple(cases())
+#: For kafka-python in CI, which takes 2.5 s to say no.
+FEW = tuple(
+    case
+    for case in CASES
+    if case.name in ("right", "wrong password", "revoked", "PLAIN offered only", "re-authentication under load")
+)

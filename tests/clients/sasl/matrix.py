@@ -13,11 +13,12 @@ import sys
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from .brokers import SaslBrokers
-from .cases import CASES, OK, Case
+from .cases import CASES, FEW, OK, Case
 from .drivers import CLIENTS, Driver
 
 
@@ -39,7 +40,7 @@ class Result(NamedTuple):
         return ""
 
 
-def run(kind: str, clients: list[str], cases: tuple[Case, ...] = CASES) -> list[Result]:
+def run(kind: str, clients: list[str], cases: tuple[Case, ...] = CASES, *, short: bool = False) -> list[Result]:
     """Log all clients in, in parallel, and return what came of it."""
     with tempfile.TemporaryDirectory(prefix="ottla-sasl-") as folder, SaslBrokers(kind, Path(folder)) as brokers:
         drivers = [Driver(name) for name in clients]
@@ -49,8 +50,7 @@ def run(kind: str, clients: list[str], cases: tuple[Case, ...] = CASES) -> list[
                 for late in (False, True):
                     if late:
                         asyncio.run(brokers.revoke())
-                    due = [case for case in cases if case.late is late]
-                    for results in threads.map(lambda d: _log_in(d, brokers, due), drivers):
+                    for results in threads.map(partial(_log_in, brokers, cases, late, short), drivers):
                         found += results
             return found
         finally:
@@ -58,10 +58,10 @@ def run(kind: str, clients: list[str], cases: tuple[Case, ...] = CASES) -> list[
                 driver.__exit__(None, None, None)
 
 
-def _log_in(driver: Driver, brokers: SaslBrokers, cases: list[Case]) -> list[Result]:
+def _log_in(brokers: SaslBrokers, cases: tuple[Case, ...], late: bool, short: bool, driver: Driver) -> list[Result]:
     found = []
     for case in cases:
-        if driver.name in case.without:
+        if case.late is not late or (short and driver.name == "kafka-python" and case not in FEW):
             continue
         began = time.monotonic()
         answer = driver.ask(
