@@ -68,7 +68,7 @@ class Config(CommonSettings, ProducerSettings, ConsumerSettings):
     def from_env(cls, prefix: str = "KAFKA_", environ: Mapping[str, str] | None = None, **more: Any) -> Self:
         """Read variables such as KAFKA_BOOTSTRAP_SERVERS. Variables of the prefix that name no setting are refused."""
         environ = os.environ if environ is None else environ
-        found = {name[len(prefix) :].lower(): value for name, value in environ.items() if name.startswith(prefix)}
+        found = {name[len(prefix) :].lower().replace("_", "."): value for name, value in environ.items() if name.startswith(prefix)}
         config = cls.from_dict(found, **more)
         config.__dict__["_sources"].update(
             {name: "environment" for name in config.__dict__["_sources"] if name not in more}

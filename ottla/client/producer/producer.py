@@ -281,21 +281,22 @@ class Producer(Generic[K, V]):
         loop = asyncio.get_running_loop()
         deadline = loop.time() + left_ms / 1000
         attempt = 0
-        while (
-            partition >= self._appender.learn(topic, 0 if self._appender.topic(topic) else 1).partitions
-            or partition < 0
-        ):
+        while not 0 <= partition < self._count(topic):
             attempt += 1
             wait_s = self._cluster.backoff_s(attempt)
             if partition < 0 or loop.time() + wait_s > deadline:
-                count = entry.partitions if (entry := self._appender.topic(topic)) else 0
                 raise broker_error(
-                    ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, f"the topic has partitions 0 to {count - 1}",
+                    ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, f"the topic has partitions 0 to {self._count(topic) - 1}",
                     api="Metadata", topic_partition=(topic, partition),
                 )  # fmt: skip
             await self._cluster.refresh()
-            if partition >= self._appender.learn(topic, 0).partitions:
+            if partition >= self._count(topic):
                 await asyncio.sleep(wait_s)
+
+    def _count(self, topic: str) -> int:
+        """How many partitions are known."""
+        entry = self._appender.topic(topic)
+        return 0 if entry is None else entry.partitions
 
     def _check_refused(self, topic: str, value: Any, key: Any) -> None:
         """Raise what no waiting would help against."""
@@ -317,7 +318,7 @@ class Producer(Generic[K, V]):
         if self._appender.topic(topic) is None:
             view = await self._cluster.topic(topic, may_create=True, timeout_ms=self.config.max_block_ms)
             self._appender.learn(topic, len(view.partitions))
-        return self._appender.learn(topic, 0).partitions
+        return self._count(topic)
 
     # ── many records, transactions ──────────────────────────────────────────────────────────────────────────────
 

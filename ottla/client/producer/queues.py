@@ -8,6 +8,9 @@ The rule of an idempotent producer: sequence numbers are given when a batch is f
 already (a retry) is sent only when nothing else of its partition is in flight. So the broker sees them in order, and knows
 a repetition when it sees one.
 
+A broker that knows nothing of a producer takes any number for the first. So the first batch of a partition travels alone: were
+it refused (no leader just now) and the second taken, their order would be lost for good.
+
 When a batch fails for good, its numbers leave a gap that the broker would refuse. Then the partition goes on with a higher
 epoch and counts from 0 (KIP-360), as soon as nothing is in flight; batches that wait for a retry count anew with it.
 Partitions that had no trouble keep the older epoch until nothing of theirs is unanswered, for a repetition under a new
@@ -28,7 +31,7 @@ class PartitionQueue:
     """All batches of one partition that are not done."""
 
     __slots__ = (
-        "busy", "identity", "in_flight", "last_acked", "needs_reset", "next_sequence", "partition", "pending", "retries", "topic",
+        "busy", "identity", "known_as", "in_flight", "last_acked", "needs_reset", "next_sequence", "partition", "pending", "retries", "topic",
     )  # fmt: skip
 
     def __init__(self, topic: str, partition: int) -> None:
@@ -42,6 +45,8 @@ class PartitionQueue:
         self.next_sequence = 0
         #: The last sequence number that the broker acknowledged; -1 for none yet.
         self.last_acked = -1
+        #: The producer id under which the broker has acknowledged something: it remembers us, and refuses a gap.
+        self.known_as = -1
         #: A batch failed for good: go on with a new epoch.
         self.needs_reset = False
         #: The first batch is being compressed in a thread.
@@ -64,7 +69,7 @@ class PartitionQueue:
             return False
         if not self.in_flight:
             return True
-        if self.needs_reset or len(self.in_flight) >= limit:
+        if self.needs_reset or len(self.in_flight) >= limit or self.known_as != self.identity.producer_id:
             return False
         return not self.retries or self.retries[0].sequence < 0
 
@@ -105,6 +110,7 @@ class PartitionQueue:
     def acknowledged(self, batch: Batch) -> None:
         """Remember how far the broker has come."""
         if batch.sequence >= 0 and batch.identity == self.identity:
+            self.known_as = self.identity.producer_id
             self.last_acked = (batch.sequence + batch.records - 1) & SEQUENCE_MASK
 
     def is_next(self, batch: Batch) -> bool:
