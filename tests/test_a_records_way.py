@@ -19,7 +19,7 @@ PACKAGE = Path(ottla.__file__).parent
 PAGE = PACKAGE.parent / "docs" / "a-records-way.md"
 #: Step -> (file, the function in it that takes the step).
 STEPS = {
-    1: ("broker/connection.py", "buffer_updated"),
+    1: ("broker/receiving.py", "buffer_updated"),
     2: ("broker/dispatch.py", "route"),
     3: ("broker/handlers/produce.py", "produce"),
     4: ("broker/partition.py", "append_as_leader"),
@@ -85,7 +85,7 @@ def test_a_record_takes_six_steps_in_order(steps: Steps) -> None:
         assert place >= 0, f"step {number}, {file} {function or ''}, is not taken after {taken}"
         taken.append(steps.entered[place])
     assert steps.first("log/segment.py", "append", 0) > steps.first("log/log.py", "append_as_leader", 0)
-    assert steps.first("broker/connection.py", "_flush", place) > place, "the answer leaves through 1"
+    assert steps.first("broker/answering.py", "_flush", place) > place, "the answer leaves through 1"
 
 
 def test_the_page_draws_these_steps() -> None:
