@@ -1,0 +1,1 @@
+"""The admin client: one small module for each kind of thing; `admin.Admin` puts them together."""
