@@ -7,9 +7,13 @@ ARGS   ?=
 
 .DEFAULT_GOAL := help
 # What an installation is made from; a change of these makes it anew, compiled modules included.
-SOURCES := pyproject.toml $(wildcard setup.py) $(wildcard ottla/*/_*_cy.py) $(wildcard ottla/*/*/_*_cy.py)
+SOURCES := pyproject.toml locks/dev.txt $(wildcard setup.py) $(wildcard ottla/*/_*_cy.py) $(wildcard ottla/*/*/_*_cy.py)
 
-.PHONY: help run test test-fast check format bench clients report-card campaign docs install clean
+# Tools that judge what is installed and are not installed with it.
+TOOLS  := .cache/tools
+LOCKS  := locks/run.txt locks/dev.txt locks/kerberos.txt
+
+.PHONY: help run test test-fast check format bench clients report-card campaign docs install lock audit sbom clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -59,6 +63,16 @@ docs: $(VENV)/.dev ## write the pages that are made from tables: configuration, 
 install: $(VENV)/.dev ## make .venv with everything a contributor needs
 	@$(BIN)/ottla version
 
+lock: $(TOOLS)/.made ## choose the newest versions of all dependencies and write them down with their hashes (locks/)
+	$(TOOLS)/bin/python tools/lock.py
+
+audit: $(TOOLS)/.made ## ask the vulnerability service about every locked dependency (needs pypi.org; says so if it is not reached)
+	$(TOOLS)/bin/python tools/audit.py $(LOCKS)
+
+sbom: $(TOOLS)/.made ## list what an installation is made of, in CycloneDX (dist/sbom.json)
+	mkdir -p dist
+	$(TOOLS)/bin/cyclonedx-py requirements --pyproject pyproject.toml --of JSON -o dist/sbom.json locks/run.txt
+
 clean: ## remove what was made here (not the data folder)
 	rm -rf $(VENV) build dist ottla.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find ottla \( -name '*.so' -o -name '*_cy.c' \) -delete
@@ -75,7 +89,14 @@ $(VENV)/.run: $(BIN)/python $(SOURCES)
 	@test -e $(VENV)/.dev || { echo "Installing Ottla into $(VENV) (once) ..."; $(BIN)/python -m pip install --quiet --editable .; }
 	@touch $@
 
+$(TOOLS)/.made: tools/lock-tools.txt
+	@$(PYTHON) -m venv --clear $(TOOLS)
+	@$(TOOLS)/bin/python -m pip install --quiet $$(grep '^uv==' tools/lock-tools.txt)
+	@$(TOOLS)/bin/uv pip install --quiet --python $(TOOLS)/bin/python --requirement tools/lock-tools.txt
+	@touch $@
+
 $(VENV)/.dev: $(BIN)/python $(SOURCES)
 	@echo "Installing Ottla and its tools into $(VENV) (once) ..."
-	@$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@$(BIN)/python -m pip install --quiet --require-hashes --requirement locks/dev.txt
+	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@ $(VENV)/.run

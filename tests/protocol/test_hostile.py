@@ -97,7 +97,7 @@ def decoder_with_room(cls: type[Data], version: int, room: int) -> Any:
     """Compile a decoder that may take only so much memory."""
     text, scope = decoder_source(cls, version, version in cls.FLEXIBLE, max(room, 0))
     scope.update(malformed=(IndexError, struct.error, UnicodeDecodeError), unreadable=RemoteProtocolError)
-    exec(text, scope)  # noqa: S102
+    exec(text, scope)
     return scope["decode"]
 
 
