@@ -20,6 +20,7 @@ from pathlib import Path
 
 from tests.support.jars import CACHE
 
+from . import scram
 from .suite import Outcome, Suite, Trial, Unavailable, Verdict, build, call
 
 VERSION = "v1.22.2"
@@ -29,7 +30,7 @@ RECORDS_SHORT = 2000
 #: For CI: each kind of client work once.
 SHORT = (
     "^(TestGroupETL|TestTxnEtl|TestShareGroupETL|TestShareGroupOffsetsAdmin|TestClient_Produce|TestPauseIssue|TestIssue648|"
-    "TestIdempotentStableVersions|TestAddRemovePartitions|TestConsumeRegex)$"
+    "TestIdempotentStableVersions|TestAddRemovePartitions|TestConsumeRegex|TestSCRAMAuth|TestSCRAMAuthBadCredentials)$"
 )
 RUNS = 10
 KILL_EVERY_S = 20.0
@@ -87,10 +88,18 @@ def once(trial: Trial, name: str = "kgo", env: Mapping[str, str] | None = None) 
         "KGO_TEST_RF": "1",
         "KGO_TEST_RECORDS": str(records),
         "KGO_LOG_LEVEL": "none",
+        **_scram(trial),
         **(env or {}),
     }
     _, output = call(command, trial.log(name), TIMEOUT_S + 30, folder, settings)
     return outcomes(output)
+
+
+def _scram(trial: Trial) -> dict[str, str]:
+    """Where and as whom its tests of SCRAM log in; without this they are skipped."""
+    if not trial.scram_bootstrap:
+        return {}
+    return {"KGO_TEST_SCRAM_SEEDS": trial.scram_bootstrap, "KGO_TEST_SCRAM": f"{scram.USER}:{scram.PASSWORD}:256"}
 
 
 def repeated(trial: Trial) -> list[Outcome]:
@@ -137,8 +146,17 @@ def killed(trial: Trial) -> list[Outcome]:
 
 _TITLE = f"franz-go {VERSION}, `pkg/kgo`"
 SUITES = (
-    Suite("kgo", _TITLE, f"all its tests, {RECORDS:,} records through each chain", once, prepare),
-    Suite("kgo-10", _TITLE, f"{RUNS} runs in a row on one broker; passed means {RUNS} times", repeated, prepare),
-    Suite("kgo-chaos", _TITLE, "`KGO_TEST_CHAOS=1`: each connection dies after 0.5 to 1.5 s", chaos, prepare),
+    Suite("kgo", _TITLE, f"all its tests, {RECORDS:,} records through each chain", once, prepare, scram=True),
+    Suite(
+        "kgo-10",
+        _TITLE,
+        f"{RUNS} runs in a row on one broker; passed means {RUNS} times",
+        repeated,
+        prepare,
+        scram=True,
+    ),
+    Suite(
+        "kgo-chaos", _TITLE, "`KGO_TEST_CHAOS=1`: each connection dies after 0.5 to 1.5 s", chaos, prepare, scram=True
+    ),
     Suite("kgo-kill", _TITLE, "the broker is killed (-9) and started again every 20 s", killed, prepare, fronted=True),
 )

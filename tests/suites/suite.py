@@ -27,6 +27,7 @@ from typing import Literal
 from tests.clients.brokers import OttlaProcess
 from tests.support.kafka_jvm import KafkaJvm, free_port
 
+from . import scram
 from .front import Front
 
 Verdict = Literal["pass", "fail", "skip"]
@@ -62,6 +63,8 @@ class Trial:
     kills: int = 0
     #: The address the suite is given, where it is not the broker's own.
     front: Front | None = None
+    #: Where clients log in by SCRAM, for suites with `scram`.
+    scram_bootstrap: str = ""
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
@@ -123,13 +126,17 @@ class Suite:
     settings: Mapping[str, str] = field(default_factory=dict)
     #: Clients wait, and are not refused, while the broker is down (front.py).
     fronted: bool = False
+    #: The broker has a second listener with SCRAM and a user (scram.py).
+    scram: bool = False
 
 
 @contextmanager
 def trial(suite: Suite, broker: Brokers, folder: Path, form: Form, only: str = "") -> Iterator[Trial]:
     """A fresh broker for one run; stopped afterwards, and killed if it does not stop."""
     settings = {"group.initial.rebalance.delay.ms": "0", **suite.settings}
-    port = free_port()
+    port, scram_port = free_port(), free_port()
+    if suite.scram:
+        settings |= scram.settings(broker, port, scram_port)
     with ExitStack() as stack:
         front = stack.enter_context(Front(port)) if suite.fronted else None
         if front is not None:
@@ -141,7 +148,10 @@ def trial(suite: Suite, broker: Brokers, folder: Path, form: Form, only: str = "
             else KafkaJvm(folder / "broker", port, settings)
         )
         stack.enter_context(started)
-        yield Trial(started, folder, form, only, front=front)
+        if suite.scram:
+            scram.create_user(port)
+        address = f"127.0.0.1:{scram_port}" if suite.scram else ""
+        yield Trial(started, folder, form, only, front=front, scram_bootstrap=address)
 
 
 def call(
