@@ -270,6 +270,8 @@ class Connection(Receiving):
         Idle is also who waits for an answer for that long: so it is with Kafka, whose own clients give up before.
         """
         too_slow = ticks - FRAME_DEADLINE_S / SWEEP_INTERVAL_S
+        if self._muted and self._new_since >= 0:
+            self._new_since = ticks  # it is we who keep it waiting
         if self._closing:
             if ticks - self._unread_since > CLOSE_DEADLINE_S / SWEEP_INTERVAL_S:
                 self.abort()

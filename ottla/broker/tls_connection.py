@@ -230,6 +230,8 @@ class TlsConnection(Connection):
         super().close()
 
     def sweep(self, ticks: int) -> None:
+        if self._muted:
+            self._begun_at = ticks  # it is we who keep it waiting
         if (
             not self._encrypted
             and not self._closing

@@ -256,6 +256,17 @@ def test_a_byte_a_second_is_over_after_28_seconds() -> None:
     assert peer.wire.closed
 
 
+def test_who_is_made_to_wait_is_not_slow() -> None:
+    """A connection quota holds new connections; that time is not theirs."""
+    peer = SaslBench().connect()
+    peer.connection._muted += 1
+    peer.sweep(60)
+    assert not peer.wire.closed
+    peer.connection._muted -= 1
+    peer.sweep(29)
+    assert peer.wire.closed
+
+
 def test_who_is_in_may_be_slow() -> None:
     peer = SaslBench().connect()
     peer.connection.authenticated(Principal(USER, "alice"))

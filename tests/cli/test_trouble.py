@@ -15,6 +15,7 @@ from ottla.cli.main import main
 from ottla.cli.trouble import explain
 from ottla.log.errors import KafkaStorageError, LockedError
 from ottla.metadata.log import MetadataLogError
+from ottla.security.tls_stores import StoreError
 
 FOLDER = Path("/data/ottla")
 
@@ -41,6 +42,11 @@ def os_error(number: int, filename: str | None = None) -> OSError:
         (os_error(errno.EROFS, "/data/ottla"), "the file system is read-only", "--data-dir"),
         (os_error(errno.ENOSPC), "no space left for the data folder /data/ottla", "free some space"),
         (os_error(errno.EIO), "I/O error", "dmesg"),
+        (
+            StoreError("listener SSL: there is no key for TLS"),
+            "listener SSL: there is no key for TLS",
+            "ottla secure init",
+        ),
         (os_error(errno.EFBIG), "may not grow any further", "ulimit -f"),
         (os_error(errno.EMFILE), "too many open files", "ulimit -n"),
         (os_error(errno.ENOTDIR, "/data"), "/data is a file, not a folder", "--data-dir"),
