@@ -31,8 +31,8 @@ def server(inputs: ServerInputs) -> ServerExchange:
     message: bytes = yield None
     authzid, user, password = _parse(message)
     expected = inputs.jaas.get(_JAAS_USER + user)
-    mechanism, credential = _stored(inputs, user if expected is None else "")
-    matches = yield Work(lambda: scram_keys.verifies(mechanism, password, credential))
+    verifiers = _verifiers(inputs, user if expected is None else "")
+    matches = yield Work(lambda: _verify(password, verifiers))
     if expected is not None:
         matches = _equal(inputs.pepper, password, expected)
     if not matches:
@@ -50,14 +50,21 @@ def _equal(key: bytes, one: str, other: str) -> bool:
     return hmac.compare_digest(first, second)
 
 
-def _stored(inputs: ServerInputs, user: str) -> tuple[str, ScramCredential]:
-    """Find the verifier of a user, the stronger one first, or one that no password fits."""
-    for mechanism in reversed(scram_keys.HASHES):
-        credential = inputs.credential(user, mechanism)
-        if credential is not None:
-            return mechanism, credential
-    mechanism = "SCRAM-SHA-512"
-    return mechanism, scram_keys.fake_credential(mechanism, user, inputs.pepper, inputs.usual_iterations(mechanism))
+def _verifiers(inputs: ServerInputs, user: str) -> list[tuple[str, ScramCredential, bool]]:
+    """Find what verifies a user's password: one of each mechanism, made up where there is none (then False)."""
+    found = []
+    for mechanism in scram_keys.HASHES:
+        iterations = inputs.usual_iterations(mechanism)
+        fake = scram_keys.fake_credential(mechanism, user, inputs.pepper, iterations)
+        known = inputs.credential(user, mechanism)
+        found.append((mechanism, known or fake, known is not None))
+    return found
+
+
+def _verify(password: str, verifiers: list[tuple[str, ScramCredential, bool]]) -> bool:
+    """Derive with all of them, so that it takes equally long whichever of them a user has."""
+    results = [scram_keys.verifies(mechanism, password, kept) and real for mechanism, kept, real in verifiers]
+    return any(results)
 
 
 def _parse(message: bytes) -> tuple[str, str, str]:

@@ -108,9 +108,9 @@ def _look_up(
             return token.owner._replace(by_token=True), token.credential, token.expires_ms
         return None, fake, None
     known = inputs.credential(first.user, mechanism)
-    if known is None or known.iterations < scram_keys.ITERATIONS_MIN:
-        return None, fake, None
-    return Principal(USER, first.user), known, None
+    principal = Principal(USER, first.user)
+    exists = known is not None and known.iterations >= scram_keys.ITERATIONS_MIN
+    return (principal if exists else None), ((exists and known) or fake), None
 
 
 def _read_client_first(message: bytes) -> _First:

@@ -24,6 +24,8 @@ class Case(NamedTuple):
     wanted: str
     late: bool = False
     seconds: float = 0.0
+    #: Clients that cannot say this, on Apache Kafka neither.
+    without: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return f"{self.mechanism}: {self.name}"
@@ -49,7 +51,9 @@ def cases() -> Iterator[Case]:
         yield Case("PLAIN offered only", "ONLY_PLAIN", mechanism, "alice", "alice-secret", MECHANISM)
         yield Case("a user of this one only", "ALL", mechanism, f"only{short}", f"secret-{short}", OK)
         yield Case("a user of the other one only", "ALL", mechanism, f"only{others}", f"secret-{others}", REFUSED)
-        yield Case("comma and equals sign", "ALL", mechanism, "comma,equals=", "odd-secret", OK)
+        yield Case(
+            "comma and equals sign", "ALL", mechanism, "comma,equals=", "odd-secret", OK, without=("kafka-python",)
+        )
         yield Case("before it is revoked", "ALL", mechanism, "revoked", "revoked-secret", OK)
         yield Case("revoked", "ALL", mechanism, "revoked", "revoked-secret", REFUSED, late=True)
         yield Case("password before the change", "ALL", mechanism, "changed", "first-secret", REFUSED, late=True)

@@ -33,6 +33,8 @@ class Result(NamedTuple):
     def failure(self) -> str:
         """What is not as wanted, empty if all is."""
         found = self.answer["outcome"]
+        if self.client == "kafka-python" and self.case.wanted != OK and "socket disconnected" in self.answer["detail"]:
+            return ""  # it loses an answer behind which the connection closes at once, from Apache Kafka as well
         if found != self.case.wanted:
             return f"{self.client}, {self.case}: {found} instead of {self.case.wanted}: {self.answer['detail']}"
         if self.case.seconds and (self.answer["failed"] or not self.answer["sent"]):
@@ -61,7 +63,11 @@ def run(kind: str, clients: list[str], cases: tuple[Case, ...] = CASES, *, short
 def _log_in(brokers: SaslBrokers, cases: tuple[Case, ...], late: bool, short: bool, driver: Driver) -> list[Result]:
     found = []
     for case in cases:
-        if case.late is not late or (short and driver.name == "kafka-python" and case not in FEW):
+        if (
+            case.late is not late
+            or driver.name in case.without
+            or (short and driver.name == "kafka-python" and case not in FEW)
+        ):
             continue
         began = time.monotonic()
         answer = driver.ask(
