@@ -43,7 +43,7 @@ class Partition:
     """A replica this broker holds. `leader_epoch` and `leader` come from the metadata image."""
 
     __slots__ = (
-        "_acks_wait", "_group_commit", "_synced_wanted", "appended_bytes", "appends", "closed", "commits", "failed_appends",
+        "_group_commit", "_synced_wanted", "acks_wait", "appended_bytes", "appends", "closed", "commits", "failed_appends",
         "failed_fetches", "fetched_bytes", "fetches", "fetches_waiting", "flush_wanted", "high_watermark", "index", "is_leader", "isr", "leader",
         "leader_epoch", "log", "on_failure", "opened_at", "topic", "topic_id",
     )  # fmt: skip
@@ -82,7 +82,8 @@ class Partition:
         self.opened_at: int = log.log_end_offset
         self.on_failure = on_failure
         self._group_commit = group_commit
-        self._acks_wait = acks_wait and group_commit is not None
+        #: Whether acks=all waits for the disk.
+        self.acks_wait = acks_wait and group_commit is not None
         #: The end offset up to which flush.messages wants the log synced; 0 when nothing is under way.
         self.flush_wanted = 0
         #: The end offset up to which somebody waits for the disk; 0 when nobody does.
@@ -150,7 +151,7 @@ class Partition:
         if not result.duplicate:
             self.appended_bytes += len(records)
             self.appends += 1
-            if acks == ACKS_ALL and self._acks_wait:
+            if acks == ACKS_ALL and self.acks_wait:
                 self._sync()
             else:
                 if log.config.counts_unsynced:

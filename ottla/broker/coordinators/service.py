@@ -18,7 +18,7 @@ from ...coordinator.shard import UnreadableRecordError, partition_for
 from ...protocol.errors import ErrorCode, KafkaError
 from ..auto_create import auto_create
 from ..purgatory import Deferred
-from .shard_host import HostConfig, ShardHost, ShardT
+from .shard_host import HostConfig, ShardHost, ShardT, Turn
 
 if TYPE_CHECKING:
     from ...metadata.image import MetadataImage
@@ -66,6 +66,7 @@ class CoordinatorService(ABC, Generic[ShardT]):
         self._loader: asyncio.Task[None] | None = None
         self._cleaner: asyncio.TimerHandle | None = None
         self._stopped = False
+        self._turn = Turn()
 
     def on_effects(self, host: ShardHost[ShardT], effects: list[Any]) -> None:
         """Carry out what a decision asks for beside the log."""
@@ -155,7 +156,7 @@ class CoordinatorService(ABC, Generic[ShardT]):
 
     def _open(self, partition: Partition) -> None:
         shard = self.make_shard(partition)
-        host = ShardHost(self._broker, partition, shard, self._host_config, self._reload)
+        host = ShardHost(self._broker, partition, shard, self._host_config, self._reload, self._turn)
         host.on_effects = self.on_effects
         self._hosts[partition.index] = host
         if not host.load_empty():

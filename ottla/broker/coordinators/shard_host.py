@@ -2,15 +2,14 @@
 
 How it works
 ------------
-The shard decides, this carries out (`coordinator/decision` draws the order). A decision without a completion is appended
-at once, and where nobody waits for a disk it is answered at once too. Those whose completion may bring the next decision
-share a batch with all others of their turn of the loop, or of `linger_s`:
+The shard decides, this carries out (`coordinator/decision` draws the order). Records of all decisions of one turn of
+the loop go into one batch, so that a hundred commits cost one append and one fsync:
 
-    decision ─► records replayed at once ─► append ──committed──► answer
     decision ─► records replayed at once ─► batch ──end of turn──► append ──committed──► answers, completions
     decision ─► records replayed at once ─────┘
 
-One fsync serves all that wait (`group_commit`). Records are replayed before they are durable, so that the next decision
+Most often there is one in a turn, for groups are spread over partitions. So the first of a turn, if no completion and no
+disk is waited for, is appended and answered at once. Records are replayed before they are durable, so that the next decision
 knows of them; nobody is told of them before. Reads wait for what was written before them. If an append fails for a reason
 that is not the request's own, the state may be ahead of the log: the host is thrown away and the partition loaded again
 (`on_broken`).
@@ -78,12 +77,34 @@ class Producer(NamedTuple):
     epoch: int
 
 
+class Turn:
+    """Numbers the turns of the loop in which it is asked."""
+
+    __slots__ = ("_known", "_loop", "_number")
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._number = 0
+        self._known = False
+
+    def number(self) -> int:
+        """Return the same number for the rest of this turn, and another one later."""
+        if not self._known:
+            self._known = True
+            self._loop.call_soon(self._end)
+        return self._number
+
+    def _end(self) -> None:
+        self._known = False
+        self._number += 1
+
+
 class ShardHost(Generic[ShardT]):
     """The shard of one partition, running."""
 
     __slots__ = (
-        "_answers", "_batch", "_batch_bytes", "_broker", "_closed", "_config", "_deadlines", "_loop",
-        "_next_offset", "_on_broken", "_timer", "_timer_ms", "index", "loading", "on_effects", "partition", "shard",
+        "_answers", "_batch", "_batch_bytes", "_broker", "_closed", "_config", "_deadlines", "_last_turn", "_loop",
+        "_next_offset", "_on_broken", "_timer", "_timer_ms", "_turn", "index", "loading", "on_effects", "partition", "shard",
     )  # fmt: skip
 
     def __init__(
@@ -93,6 +114,7 @@ class ShardHost(Generic[ShardT]):
         shard: ShardT,
         config: HostConfig,
         on_broken: Callable[[ShardHost[ShardT]], None],
+        turn: Turn,
     ) -> None:
         self._broker = broker
         self._loop = asyncio.get_running_loop()
@@ -111,6 +133,9 @@ class ShardHost(Generic[ShardT]):
         #: Whose records are in the batch, with the answer they wait for.
         self._answers: list[tuple[Decision, Deferred]] = []
         self._next_offset = 0
+        self._turn = turn
+        #: In which turn a decision was last appended by itself.
+        self._last_turn = -1
         self._config = config
         #: Carries out what a decision asks for beside the log (`Decision.effects`).
         self.on_effects: Callable[[ShardHost[ShardT], list[Any]], None] | None = None
@@ -182,9 +207,11 @@ class ShardHost(Generic[ShardT]):
             self.on_effects(self, decision.effects)
         if not decision.records:
             return decision.response
+        if self._closed:
+            return self._refused(decision, ErrorCode.NOT_LEADER_OR_FOLLOWER)
         if producer is not None:
             return self._write_in_transaction(decision, producer)
-        if decision.completion is None and not self._batch and not self._config.linger_s:
+        if decision.completion is None and self._may_write_alone():
             return self._write_alone(decision)
         return self._write(decision)
 
@@ -206,10 +233,16 @@ class ShardHost(Generic[ShardT]):
         self.partition.when_committed(self._next_offset, on_committed)
         return answer
 
+    def _may_write_alone(self) -> bool:
+        """Whether this is the first to write in its turn, and would be answered at once."""
+        if self._batch or self._config.linger_s or self.partition.acks_wait:
+            return False
+        turn = self._turn.number()
+        first, self._last_turn = turn != self._last_turn, turn
+        return first
+
     def _write_alone(self, decision: Decision) -> Any:
         """Append the records in a batch of their own, now."""
-        if self._closed:
-            return self._refused(decision, ErrorCode.NOT_LEADER_OR_FOLLOWER)
         records = decision.records
         now_ms = self._broker.clock.now_ms()
         data = self._build(records, now_ms)

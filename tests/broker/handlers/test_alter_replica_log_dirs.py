@@ -7,7 +7,7 @@ import tempfile
 
 import pytest
 
-from ottla.broker.coordinators.shard_host import ShardHost
+from ottla.broker.coordinators.shard_host import ShardHost, Turn
 from ottla.broker.steps import run_here
 from ottla.log.files import DiskFiles, MemoryFiles
 from ottla.protocol.apis.alter_replica_log_dirs import (
@@ -144,7 +144,12 @@ async def test_a_coordinator_s_partition_may_move_while_it_is_loaded() -> None:
                 await commit(client, number)
             host = broker.broker.groups.hosted(0)
             again = ShardHost(
-                broker.broker, host.partition, broker.broker.groups.make_shard(host.partition), host._config, print
+                broker.broker,
+                host.partition,
+                broker.broker.groups.make_shard(host.partition),
+                host._config,
+                print,
+                Turn(),
             )
             before = host.partition.log.directory
             (target,) = [folder for folder in folders if not before.startswith(folder)]
