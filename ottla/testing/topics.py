@@ -244,7 +244,8 @@ class Topic:
             if header.is_control:
                 gone.discard(header.producer_id)
                 continue
-            gone |= {producer for first, producer in aborted if first <= header.base_offset and header.is_transactional}
+            while aborted and aborted[0][0] <= header.base_offset:  # each ends with the producer's next marker
+                gone.add(aborted.pop(0)[1])
             if header.is_transactional and header.producer_id in gone:
                 continue
             found += [
