@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
 
+from ottla.broker.clock import SystemClock
 from ottla.broker.delegation_tokens import new_token_id
 from ottla.protocol.apis.create_acls import AclCreation, CreateAclsRequest
 from ottla.protocol.apis.describe_configs import DescribeConfigsRequest, DescribeConfigsResource
 from ottla.security import acl
-from tests.differential.delegation_tokens import GOLDEN, ON, transcripts
+from tests.differential.delegation_tokens import GOLDEN, GOLDEN_TOOL, ON, printed, transcripts
 from tests.differential.sasl import listener_settings
+from tests.differential.tools import Tools
 from tests.support import token_talk
 from tests.support.in_process import RunningBroker
+from tests.support.requires import requires
 from tests.support.sasl_talk import SCRAM_256, SCRAM_512, Talk, read_transcripts
 from tests.support.token_talk import as_user, create, describe, expire, password, renew
 
@@ -123,6 +127,16 @@ def test_ids_are_uuids_as_kafka_writes_them():
         text = new_token_id()
         assert len(text) == 22
         assert not text.startswith("-")
+
+
+@pytest.mark.java
+@pytest.mark.slow
+async def test_kafkas_tool_prints_what_it_prints_with_kafka(running, tmp_path):
+    requires("java", "mvn")
+    running.clock.time_ms = SystemClock().now_ms()
+    with Tools() as tools:
+        found = await asyncio.to_thread(printed, tools, f"127.0.0.1:{running.sasl}", tmp_path)
+    assert found == read_transcripts(GOLDEN_TOOL.read_text())
 
 
 # -- with an authorizer ------------------------------------------------------------------------------------------------
