@@ -369,6 +369,8 @@ class Sender:
             self.metrics.retries += 1
             return
         queue.skip(batch)
+        if self.transactions is not None:
+            error = self.transactions.as_cause(error)
         self.failed(batch, error, answers.record_errors(row, batch, error))
 
     def _backoff(self, batch: Batch) -> float:

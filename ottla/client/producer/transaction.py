@@ -111,10 +111,17 @@ class TransactionManager:
             raise TransactionError(f"the transaction must be aborted: {self.problem}") from self.problem
         raise TransactionError("no transaction is open", hint="use `async with producer.transaction()`")
 
+    def as_cause(self, error: ClientError) -> ClientError:
+        """The error of a batch, as what it means for this producer."""
+        if isinstance(error, BrokerError) and error.code in _FENCED and error.code != ErrorCode.INVALID_TXN_STATE:
+            return _fenced(error)
+        return error
+
     def batch_failed(self, error: ClientError) -> None:
         """A batch of the transaction was not delivered."""
-        if isinstance(error, BrokerError) and error.code in _FENCED:
-            self.fail(_fenced(error))
+        if isinstance(error, FencedError):
+            if self.state is not State.FATAL:
+                self.fail(error)
         elif self.state in (State.IN_TRANSACTION, State.ENDING):
             self._doom(error)
         self._needs_new_epoch = True
