@@ -13,16 +13,30 @@ from . import _extensions
 
 if TYPE_CHECKING:
     from .client import serde
+    from .client.admin.admin import Admin
     from .client.config import Config
+    from .client.consumer.committing import Commit
+    from .client.consumer.consumer import Consumer
+    from .client.consumer.exactly_once import exactly_once
+    from .client.consumer.reading import read
+    from .client.consumer.share import ShareConsumer
     from .client.producer.producer import Producer
 
 __version__ = "0.1.0"
-__all__ = ["Config", "Producer", "__version__", "serde"]
+__all__ = [
+    "Admin", "Commit", "Config", "Consumer", "Producer", "ShareConsumer", "__version__", "exactly_once", "read", "serde",
+]  # fmt: skip
 
 _extensions.guard()
 
 #: Name -> module, and what it is called there.
 _HOMES = {
+    "Admin": (".client.admin.admin", "Admin"),
+    "Commit": (".client.consumer.committing", "Commit"),
+    "Consumer": (".client.consumer.consumer", "Consumer"),
+    "ShareConsumer": (".client.consumer.share", "ShareConsumer"),
+    "exactly_once": (".client.consumer.exactly_once", "exactly_once"),
+    "read": (".client.consumer.reading", "read"),
     "Config": (".client.config", "Config"),
     "Producer": (".client.producer.producer", "Producer"),
     "serde": (".client.serde", ""),

@@ -13,11 +13,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .client.admin.blocking import Admin
+    from .client.consumer.blocking import Consumer, read
     from .client.producer.blocking import Producer
 
-__all__ = ["Producer"]
+__all__ = ["Admin", "Consumer", "Producer", "read"]
 
 _HOMES = {
+    "Admin": ".client.admin.blocking",
+    "Consumer": ".client.consumer.blocking",
+    "read": ".client.consumer.blocking",
     "Producer": ".client.producer.blocking",
 }
 

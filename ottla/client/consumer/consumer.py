@@ -62,9 +62,14 @@ class Consumer(ConsumerCore, Generic[K, V]):
         async for batch in self._iterate(self._batches, max_records, max_wait):
             yield batch
 
+    @staticmethod
+    def wait_s(max_wait: str | int | timedelta) -> float:
+        """A `max_wait` in seconds."""
+        return _WAIT.parse(max_wait) / 1000
+
     async def _iterate(self, lane: BatchLane, max_records: int | None, max_wait: Any) -> AsyncIterator[Batch]:
         room = max_records or self.config.max_poll_records
-        wait_s = _WAIT.parse(max_wait) / 1000
+        wait_s = self.wait_s(max_wait)
         try:
             while True:
                 slices = await lane.collect(room, wait_s)

@@ -11,7 +11,6 @@ import asyncio
 import contextlib
 import logging
 import re
-import uuid
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, Self
 
@@ -28,7 +27,7 @@ from .classic_group import ClassicMember
 from .committing import FENCED, Commit, Committer
 from .fetcher import Fetcher
 from .lanes import BatchLane, Lane, RecordLane
-from .membership import Machine, Membership
+from .membership import Machine, Membership, new_member_id
 from .modern_group import ModernMember
 from .positions import Positions, Stage
 from .starting import Start, Starter
@@ -71,7 +70,7 @@ class ConsumerCore:
         self._policy = commit if self.config.enable_auto_commit else Commit.MANUAL
         self._assignors = assignors
         self._callbacks = {"assign": on_assign, "revoke": on_revoke, "lost": on_lost}
-        self._readers = (_reader(key), _reader(value))
+        self._readers = (reader(key), reader(value))
         self._lanes: list[Lane] = []
         self._membership: Membership | None = None
         self._committer: Committer | None = None
@@ -159,7 +158,7 @@ class ConsumerCore:
             metadata = self.cluster.metadata
             return ModernMember(
                 self.group,
-                str(uuid.uuid4()),
+                new_member_id(),
                 () if self._pattern is not None else self._topics,
                 metadata.names.get,
                 lambda name: metadata.topics[name].id if name in metadata.topics else None,
@@ -238,9 +237,10 @@ class ConsumerCore:
         machine = self._membership.machine
         return machine.member_id, machine.generation, self.config.group_instance_id
 
-    def group_metadata(self) -> tuple[str, str, int, str | None]:
-        """(group, member id, generation, instance id): what a transaction needs to commit for this member."""
-        return (self._group(), *self._identity())
+    def group_member(self) -> tuple[str, int, str, str | None]:
+        """(group, generation, member id, instance id): what a transaction needs to commit for this member."""
+        member_id, generation, instance_id = self._identity()
+        return self._group(), generation, member_id, instance_id
 
     def _settle(self) -> None:
         for lane in self._lanes:
@@ -438,7 +438,7 @@ async def _maybe(result: Any) -> None:
         await result
 
 
-def _reader(deserializer: Any) -> Callable[[bytes, Record], Any] | None:
+def reader(deserializer: Any) -> Callable[[bytes, Record], Any] | None:
     """What `Record.key` and `Record.value` call: (bytes, record) -> object."""
     if deserializer is None or deserializer is bytes:
         return None

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from ..errors import ClientError
 from ._columns_cy import Record, RecordStream
 from .assignors.types import TopicAndPartition
-from .batch import Slice
+from .batch import Batch, Slice
 from .positions import Position
 
 if TYPE_CHECKING:
@@ -121,14 +121,21 @@ class BatchLane(Lane):
         super().__init__(fetcher, only, check)
         self._left: tuple[Position, int, Slice] | None = None
         self._error: Exception | None = None
+        #: Where the batch in hand is given record by record: the offset behind the one given last.
+        self._by_record: dict[TopicAndPartition, int] | None = None
         self._in_hand: list[tuple[Position, int, int, int]] = []  # position, turn, offset behind, leader epoch
 
-    async def collect(self, max_records: int, max_wait_s: float) -> list[Slice] | None:
-        """Up to so many records; waits for the first for as long as need be, for the rest at most `max_wait_s`."""
+    async def collect(
+        self, max_records: int, max_wait_s: float, *, patience_s: float | None = None
+    ) -> list[Slice] | None:
+        """Up to so many records; waits for the first for as long as need be (or `patience_s`), for the rest at most
+        `max_wait_s`. None at the end.
+        """
         slices: list[Slice] = []
         count = 0
         loop = asyncio.get_running_loop()
         deadline = 0.0
+        patience = None if patience_s is None else loop.time() + patience_s
         if self._error is not None:
             error, self._error = self._error, None
             raise error
@@ -149,7 +156,10 @@ class BatchLane(Lane):
                 break
             if not self.check() or self.ended:
                 return slices or None
-            await self._arrival(deadline - loop.time() if slices else None)
+            if patience is not None and not slices and loop.time() >= patience:
+                return []
+            until = deadline if slices else patience
+            await self._arrival(None if until is None else until - loop.time())
         return slices
 
     async def _arrival(self, wait_s: float | None) -> None:
@@ -184,9 +194,20 @@ class BatchLane(Lane):
 
     def done(self) -> None:
         """The body of the loop came back: the batch is processed."""
+        self._by_record = None
         self.settle(given=True)
         self._in_hand = []
         self.fetcher.wake()
+
+    def given_until(self, topic: str, partition: int, offset: int) -> None:
+        """A reader that gives the batch record by record is at this one: all before it is processed."""
+        key = (topic, partition)
+        if self._by_record is None:
+            self._by_record = {}
+        self._by_record[key] = offset + 1
+        position = self.fetcher.positions.by_key.get(key)
+        if position is not None and offset > position.processed and self.holds({key}):
+            position.processed = offset
 
     def holds(self, keys: set[TopicAndPartition]) -> bool:
         return any(position.key in keys for position, *_ in self._in_hand)
@@ -199,8 +220,26 @@ class BatchLane(Lane):
         if not given:
             return
         for position, turn, behind, epoch in self._in_hand:
+            if self._by_record is not None:
+                behind = min(behind, self._by_record.get(position.key, -1))
             if position.turn == turn and behind > position.processed:
                 position.processed, position.processed_epoch = behind, epoch
+
+    def rewind(self, batch: Batch) -> None:
+        """Give this batch again, from its first record on, as far as its partitions are still ours."""
+        self._in_hand = []
+        self._left = None
+        first: dict[TopicAndPartition, int] = {}
+        for columns, row, _ in batch.slices:
+            key = (columns.topic, columns.partition)
+            first.setdefault(key, columns.offset(row))
+        for key, offset in first.items():
+            position = self.fetcher.positions.by_key.get(key)
+            if position is not None and not position.revoking:
+                position.start_at(offset)
+                self.fetcher.drop(position)
+        self.fetcher.pump()
+        self.fetcher.wake()
 
     def discard(self) -> None:
         """The loop was left: nothing is in hand any more."""

@@ -12,7 +12,9 @@ stands behind it on a connection waits too. Commits go over another one, so that
 from __future__ import annotations
 
 import asyncio
+import base64
 import logging
+import uuid
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
@@ -29,6 +31,11 @@ log = logging.getLogger("ottla.client")
 _MISROUTED = {
     ErrorCode.NOT_COORDINATOR, ErrorCode.COORDINATOR_NOT_AVAILABLE, ErrorCode.COORDINATOR_LOAD_IN_PROGRESS,
 }  # fmt: skip
+
+
+def new_member_id() -> str:
+    """An id as Kafka's own clients make them: a share session takes no other form."""
+    return base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
 
 
 class CoordinatorLink:
