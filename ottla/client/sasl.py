@@ -13,6 +13,7 @@ import asyncio
 import re
 import secrets
 import time
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from ..protocol.apis.sasl_authenticate import SaslAuthenticateRequest
@@ -44,6 +45,8 @@ def jaas_options(text: str | None) -> dict[str, str]:
 
 async def authenticate(connection: Connection, config: Config, timeout_s: float) -> None:
     """Log in on a fresh connection, or raise `AuthenticationError`."""
+    # Loaded in a thread: what the mechanisms need is much to read from disk.
+    await asyncio.get_running_loop().run_in_executor(None, import_module, "ottla.security.mechanisms")
     from ..security.mechanisms import MECHANISMS, AuthenticationFailed, ClientInputs, SaslConfigError
 
     name = config.sasl_mechanism
