@@ -573,17 +573,14 @@ class Log:
         """What brings the leader epochs to the medium, None if they are there.
 
         It must have run before a recovery point is written that spares recovery the batches they come from. A log that
-        never had a batch gets no file: its leader begins at offset 0 at the next start too, and 10,000 of them take a
-        stop seconds.
+        never had a batch gets no file: its leader begins at offset 0 next time too, and 10,000 files take seconds.
         """
         epochs = self.leader_epochs
         if not epochs.changed or not (self.log_end_offset or epochs.in_file):
             return None
         epochs.changed, epochs.in_file = False, True
         path = f"{self.directory}/{leader_epochs.FILE_NAME}"
-        return partial(
-            self._unless_gone, partial(self.files.replace, path, epochs.to_bytes(), durable=durable)
-        )
+        return partial(self._unless_gone, partial(self.files.replace, path, epochs.to_bytes(), durable=durable))
 
     def close(self, clean: bool = True) -> None:
         """Close the files; cleanly: with indexes and snapshot written, everything handed to the system (not synced)."""
