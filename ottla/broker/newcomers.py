@@ -79,10 +79,12 @@ class Newcomers:
 
     def _take_turn(self) -> None:
         deadline = monotonic() + HANDSHAKE_TURN_S
-        while self._waiting:
-            self._waiting.popleft().step()
-            if monotonic() > deadline:
-                break
-        self._scheduled = bool(self._waiting)
-        if self._scheduled:
-            asyncio.get_running_loop().call_soon(self._take_turn)
+        try:
+            while self._waiting:
+                self._waiting.popleft().step()
+                if monotonic() > deadline:
+                    break
+        finally:  # whatever becomes of one, the others have their turn
+            self._scheduled = bool(self._waiting)
+            if self._scheduled:
+                asyncio.get_running_loop().call_soon(self._take_turn)
