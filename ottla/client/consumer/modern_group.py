@@ -27,6 +27,8 @@ from .assignors.types import TopicAndPartition, by_topic
 from .steps import FOREVER_MS, Ask, Assign, Fail, Lost, Revoke, Sleep, Step
 
 JOIN, LEAVE, LEAVE_STATIC = 0, -1, -2
+#: The second heartbeat of a member without partitions follows after twice this, the third after four times, ...
+IMPATIENCE_MS = 25
 _LOST = {ErrorCode.UNKNOWN_MEMBER_ID, ErrorCode.FENCED_MEMBER_EPOCH}
 
 #: Topic name <-> id, as far as metadata knows them.
@@ -74,6 +76,7 @@ class ModernMember:
         self._tell_owned = False
         self._heartbeat_at_ms = 0.0
         self._interval_ms = 5000.0
+        self._idle_heartbeats = 0
 
     # ── what to do ──────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -171,7 +174,7 @@ class ModernMember:
         code = error_code(answer.error_code)
         if code == ErrorCode.NONE:
             self._interval_ms = max(1.0, answer.heartbeat_interval_ms)
-            self._heartbeat_at_ms = now_ms + self._interval_ms
+            self._heartbeat_at_ms = now_ms + self._pace_ms(answer.assignment is not None)
             self._whole = False
             self.generation = answer.member_epoch
             self.member_id = answer.member_id or self.member_id
@@ -184,6 +187,17 @@ class ModernMember:
             self.failed(now_ms)
         else:
             self._fail(broker_error(code, answer.error_message, api="GroupHeartbeat", hint=_HINTS.get(code)))
+
+    def _pace_ms(self, assigned: bool) -> float:
+        """Until the next heartbeat: the broker's interval, but sooner while nothing was assigned yet.
+
+        What others must give up first, and a share group's first look at a topic, is told with the next heartbeat only.
+        """
+        if assigned or self.owned:
+            self._idle_heartbeats = 0
+            return self._interval_ms
+        self._idle_heartbeats += 1
+        return float(min(self._interval_ms, IMPATIENCE_MS * 2 ** min(self._idle_heartbeats, 16)))
 
     def failed(self, now_ms: float) -> None:
         """The last heartbeat has no answer; the next one says everything again."""
