@@ -33,7 +33,7 @@ def _figures(outcome: Outcome) -> list[str]:
     rows = [
         f"### {outcome.title}",
         "",
-        "| | " + " | ".join(NAMES[n] for n in names) + " |",
+        "| | " + " | ".join(NAMES.get(n, n) for n in names) + " |",
         "|---|" + "---|" * len(names),
     ]
     keys = list(dict.fromkeys(key for n in names for key in outcome.figures[n]))

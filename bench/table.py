@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench import coordination, scenarios
+from bench import clients, coordination, scenarios
 from bench.scenarios import Scenario
 
 SCENARIOS: dict[str, Scenario] = {
@@ -18,4 +18,5 @@ SCENARIOS: dict[str, Scenario] = {
     "groups": coordination.group_operations,
     "fleet": coordination.fleet,
     "compaction": coordination.compacting,
+    "client": clients.produce,
 }
