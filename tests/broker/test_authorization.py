@@ -13,12 +13,15 @@ from ottla.broker.authorization import TABLE
 from ottla.broker.config import ConfigError
 from ottla.broker.dispatch import load_handlers
 from ottla.protocol.apis import API_KEYS
+from ottla.protocol.apis.consumer_group_describe import ConsumerGroupDescribeRequest
+from ottla.protocol.apis.consumer_group_heartbeat import ConsumerGroupHeartbeatRequest
 from ottla.protocol.apis.create_acls import AclCreation, CreateAclsRequest
 from ottla.protocol.apis.create_topics import CreatableTopic, CreateTopicsRequest
 from ottla.protocol.apis.delete_acls import DeleteAclsFilter, DeleteAclsRequest
 from ottla.protocol.apis.delete_topics import DeleteTopicsRequest, DeleteTopicState
 from ottla.protocol.apis.describe_acls import DescribeAclsRequest
 from ottla.protocol.apis.fetch import FetchPartition, FetchRequest, FetchTopic
+from ottla.protocol.apis.find_coordinator import FindCoordinatorRequest
 from ottla.protocol.apis.init_producer_id import InitProducerIdRequest
 from ottla.protocol.apis.metadata import MetadataRequest, MetadataRequestTopic
 from ottla.protocol.apis.produce import PartitionProduceData, ProduceRequest, TopicProduceData
@@ -235,6 +238,27 @@ async def test_an_idempotent_producer_needs_any_topic_that_it_may_write() -> Non
         await allow(client, rule("some", a.WRITE))
         with acting_as(running, ALICE):
             assert (await client.call(asked, 4)).error_code == 0
+
+
+async def test_a_pattern_finds_only_topics_that_may_be_described() -> None:
+    async with secured() as running, running.connect() as client:
+        for name in ("sub-a", "sub-b"):
+            await running.topic(name)
+        await allow(client, rule("g", a.READ, a.GROUP), rule("g", a.DESCRIBE, a.GROUP), rule("sub-a", a.DESCRIBE))
+        beat = ConsumerGroupHeartbeatRequest(
+            group_id="g", member_id="m", member_epoch=0, rebalance_timeout_ms=10_000, topic_partitions=[],
+            subscribed_topic_regex="sub-.*",
+        )  # fmt: skip
+        await client.call(FindCoordinatorRequest(key_type=0, coordinator_keys=["g"]), 4)
+        with acting_as(running, ALICE):
+            assert (await client.call(beat, 1)).error_code == 0
+            await client.call(MetadataRequest(topics=None), 12)  # a turn of the loop in which the pattern is matched
+            again = ConsumerGroupHeartbeatRequest(group_id="g", member_id="m", member_epoch=1, topic_partitions=[])
+            answered = await client.call(again, 1)
+        assert answered.error_code == 0
+        described = await client.call(ConsumerGroupDescribeRequest(group_ids=["g"]), 1)
+        (member,) = described.groups[0].members
+        assert {each.topic_name for each in member.target_assignment.topic_partitions} == {"sub-a"}
 
 
 async def test_the_audit_log_tells_refusals_at_info_and_permissions_at_debug(caplog: pytest.LogCaptureFixture) -> None:

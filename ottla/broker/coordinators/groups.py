@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 import base64
 import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +35,8 @@ from ...protocol.apis.sync_group import SyncGroupRequest
 from ...protocol.apis.txn_offset_commit import TxnOffsetCommitRequest
 from ...protocol.errors import ErrorCode
 from ...records.compression import Compression
+from ...security.acl import DESCRIBE, TOPIC
+from ..guards.asking import Asking, asking_of
 from ..purgatory import Deferred, settled
 from ..topic_names import GROUP_METADATA
 from .consumer_config import consumer_config
@@ -103,6 +107,8 @@ class GroupCoordinatorService(CoordinatorService[GroupShard]):
         super().__init__(broker, host_config(broker.config))
         self._config = coordinator_config(broker.config)
         #: Read once: it cannot change while the broker runs, and every heartbeat asks.
+        #: Whose request is being decided, while there is an authorizer.
+        self._asking: Asking | None = None
         self._protocols = frozenset(broker.config.strings("group.coordinator.rebalance.protocols"))
         #: Creates the internal topics of streams groups.
         self.streams_topics = StreamsTopics(broker)
@@ -140,7 +146,8 @@ class GroupCoordinatorService(CoordinatorService[GroupShard]):
         host, ticket = self.host(request.group_id), Deferred()
         now_ms = self._broker.clock.now_ms()
         random_id = "" if request.member_id else str(uuid.uuid4())
-        host.carry_out(host.shard.join(request, request_context(context), ticket, random_id, now_ms))
+        with self._asked_by(context, "JoinGroup"):
+            host.carry_out(host.shard.join(request, request_context(context), ticket, random_id, now_ms))
         return ticket
 
     def sync(self, request: SyncGroupRequest) -> Deferred:
@@ -172,7 +179,8 @@ class GroupCoordinatorService(CoordinatorService[GroupShard]):
         host = self.host(request.group_id)
         random_id = "" if request.member_id else base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         now_ms = self._broker.clock.now_ms()
-        return host.carry_out(host.shard.consumer.heartbeat(request, request_context(context), random_id, now_ms))
+        with self._asked_by(context, "ConsumerGroupHeartbeat"):
+            return host.carry_out(host.shard.consumer.heartbeat(request, request_context(context), random_id, now_ms))
 
     async def consumer_describe(self, group_id: str) -> ConsumerDescribedGroup:
         """ConsumerGroupDescribe of one group."""
@@ -181,26 +189,43 @@ class GroupCoordinatorService(CoordinatorService[GroupShard]):
         found: ConsumerDescribedGroup = await settled(described)
         return found
 
+    @contextmanager
+    def _asked_by(self, context: Context, api: str) -> Iterator[None]:
+        """Remember whose request may have patterns matched: a pattern finds what that client may describe."""
+        self._asking = asking_of(context, api)
+        try:
+            yield
+        finally:
+            self._asking = None
+
     def on_effects(self, host: ShardHost[GroupShard], effects: list[Any]) -> None:
         """Match the patterns that groups subscribe to; off the loop if that is much."""
         for work in effects:
             assert isinstance(work, ResolvePatterns)
             loop = asyncio.get_running_loop()
+            resolved = partial(self._patterns_resolved, host, work, self._asking)
             if work.cost <= PATTERN_MATCHES_ON_LOOP_MAX:
-                loop.call_soon(self._patterns_resolved, host, work, work.run())
+                loop.call_soon(resolved, work.run())
             else:
                 future = loop.run_in_executor(None, work.run)
-                future.add_done_callback(partial(self._on_matched, host, work))
+                future.add_done_callback(partial(self._on_matched, resolved))
 
-    def _on_matched(
-        self, host: ShardHost[GroupShard], work: ResolvePatterns, done: asyncio.Future[dict[str, frozenset[str]]]
-    ) -> None:
+    @staticmethod
+    def _on_matched(resolved: Callable[[Any], None], done: asyncio.Future[dict[str, frozenset[str]]]) -> None:
         if not done.cancelled():
-            self._patterns_resolved(host, work, done.result())
+            resolved(done.result())
 
     def _patterns_resolved(
-        self, host: ShardHost[GroupShard], work: ResolvePatterns, found: dict[str, frozenset[str]]
+        self,
+        host: ShardHost[GroupShard],
+        work: ResolvePatterns,
+        asking: Asking | None,
+        found: dict[str, frozenset[str]],
     ) -> None:
+        if asking is not None:
+            names = [name for topics in found.values() for name in topics]
+            allowed = asking.which(DESCRIBE, TOPIC, names, tell_refusal=False)
+            found = {pattern: topics & allowed for pattern, topics in found.items()}
         if self._hosts.get(host.index) is host:
             host.carry_out(host.shard.consumer.patterns_resolved(work, found, self._broker.clock.now_ms()))
 
