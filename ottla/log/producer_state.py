@@ -42,6 +42,7 @@ SNAPSHOT_ENTRY = struct.Struct(">qhiqiqiq")
 SNAPSHOT_VERSION = 1
 CRC_START = 6  # version and CRC themselves are not covered
 NO_OFFSET = -1
+NEVER = -2
 NO_COORDINATOR_EPOCH = -1
 
 
@@ -61,7 +62,10 @@ class BatchMetadata(NamedTuple):
 class ProducerEntry:
     """One producer as its last append left it."""
 
-    __slots__ = ("batches", "coordinator_epoch", "current_txn_first_offset", "epoch", "last_timestamp", "producer_id")
+    __slots__ = (
+        "batches", "coordinator_epoch", "current_txn_first_offset", "epoch", "last_timestamp", "looked_at", "looked_ms",
+        "producer_id",
+    )  # fmt: skip
 
     def __init__(self, producer_id: int, epoch: int) -> None:
         self.producer_id = producer_id
@@ -70,6 +74,8 @@ class ProducerEntry:
         self.last_timestamp = -1
         self.coordinator_epoch = NO_COORDINATOR_EPOCH
         self.current_txn_first_offset = NO_OFFSET
+        self.looked_at = NEVER  # the last offset when `expire` looked, and when it first saw that one
+        self.looked_ms = -1
 
     @property
     def last_sequence(self) -> int:
@@ -83,7 +89,9 @@ class ProducerEntry:
 class ProducerState:
     """All producers of one partition, and the transactions that are open."""
 
-    __slots__ = ("_name", "completed", "end_offset", "ongoing", "producers", "verifying")
+    __slots__ = (
+        "_name", "completed", "end_offset", "expiration_ms", "looked_ms", "ongoing", "producers", "verifying",
+    )  # fmt: skip
 
     def __init__(self, name: str, end_offset: int = 0) -> None:
         self._name = name
@@ -91,6 +99,8 @@ class ProducerState:
         self.ongoing: dict[int, int] = {}  # first offset of an open transaction -> producer id
         self.completed: list[tuple[int, int]] = []  # (first offset, marker offset) of ended ones, by marker; see below
         self.end_offset = end_offset  # everything below is accounted for
+        self.looked_ms = -1  # when `expire` last looked, and for how long it keeps who is idle
+        self.expiration_ms = 0
         #: Producer id -> (epoch, least sequence) of batches that would begin a transaction here, since the last batch or
         #: marker: what comes after one that was held up must not overtake it, where no entry says what is next (KIP-890).
         self.verifying: dict[int, tuple[int, int]] = {}
@@ -259,13 +269,28 @@ class ProducerState:
                 first = entry[0]
         return first
 
+    def tell_time(self, now_ms: int, expiration_ms: int) -> None:
+        """Let snapshots know what would be forgotten when they are read."""
+        self.looked_ms, self.expiration_ms = now_ms, expiration_ms
+
     def expire(self, now_ms: int, expiration_ms: int) -> None:
-        """Forget producers that were idle for too long and have no transaction open."""
-        gone = [
-            entry.producer_id
-            for entry in self.producers.values()
-            if entry.current_txn_first_offset == NO_OFFSET and now_ms - entry.last_timestamp >= expiration_ms
-        ]
+        """Forget producers that were idle for too long and have no transaction open.
+
+        Idle by the clock of the broker. Kafka goes by the timestamps of records, which tell nothing of it where they are
+        those of events: who feeds last year's again would be forgotten at each look and each restart, and a request it
+        repeats be appended twice. What an append costs is not raised for it: each look sees who wrote since the last.
+        """
+        self.tell_time(now_ms, expiration_ms)
+        gone = []
+        for entry in self.producers.values():
+            last_offset = entry.last_offset
+            if entry.looked_at != last_offset:
+                entry.looked_at, entry.looked_ms = last_offset, now_ms
+            elif (
+                entry.current_txn_first_offset == NO_OFFSET
+                and now_ms - max(entry.last_timestamp, entry.looked_ms) >= expiration_ms
+            ):
+                gone.append(entry.producer_id)
         for producer_id in gone:
             del self.producers[producer_id]
 
@@ -285,11 +310,20 @@ class ProducerState:
             entries.append(
                 SNAPSHOT_ENTRY.pack(
                     entry.producer_id, entry.epoch, last.last_sequence, last.last_offset, last.offset_delta,
-                    entry.last_timestamp, entry.coordinator_epoch, entry.current_txn_first_offset,
+                    self._told_ms(entry), entry.coordinator_epoch,
+                    entry.current_txn_first_offset,
                 )
             )  # fmt: skip
         body = struct.pack(">i", len(entries)) + b"".join(entries)
         return struct.pack(">hI", SNAPSHOT_VERSION, google_crc32c.value(body)) + body
+
+    def _told_ms(self, entry: ProducerEntry) -> int:
+        """The timestamp of a producer's last batch, as in Kafka; its time where who reads that would forget it soon.
+
+        What was written since the last look was written after it.
+        """
+        seen_ms = entry.looked_ms if entry.looked_at == entry.last_offset else self.looked_ms
+        return seen_ms if seen_ms - entry.last_timestamp > self.expiration_ms // 2 else entry.last_timestamp
 
     @classmethod
     def from_snapshot(cls, data: bytes, name: str, end_offset: int) -> ProducerState:
@@ -313,6 +347,7 @@ class ProducerState:
             entry.current_txn_first_offset = txn_first
             if last_offset >= 0:
                 entry.batches.append(BatchMetadata(last_sequence, last_offset, offset_delta, timestamp))
+            entry.looked_at, entry.looked_ms = entry.last_offset, timestamp
             if txn_first >= 0:
                 state.ongoing[txn_first] = producer_id
             state.producers[producer_id] = entry

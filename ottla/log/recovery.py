@@ -383,6 +383,7 @@ class _Recovery:
             state.end_offset = segment.base_offset
             path = segment.path(SNAPSHOT_SUFFIX)
             if file_name(segment.base_offset, SNAPSHOT_SUFFIX) not in self.names:
+                state.tell_time(opening.now_ms, opening.config.producer_id_expiration_ms)
                 opening.files.replace(path, state.to_snapshot(), durable=False)
                 self.names[file_name(segment.base_offset, SNAPSHOT_SUFFIX)] = 0
         builder = segment.start_rebuild()

@@ -85,6 +85,7 @@ def test_an_idle_producer_is_forgotten_but_not_one_with_an_open_transaction() ->
     log = open_log(retention_ms=-1)
     produce(log, 0)
     produce(log, 0, producer=2, transactional=True)
+    log.apply_retention(NOW)
     log.apply_retention(NOW + DAY_MS - 1)
     assert set(log.producer_state.producers) == {1, 2}
     log.apply_retention(NOW + DAY_MS)
@@ -171,6 +172,35 @@ def test_after_a_restart_the_last_batch_is_still_a_duplicate() -> None:
     again = reopen(log, clean=True)
     assert produce(again, 2) == (2, 2, True)
     assert produce(again, 3) == (3, 3, False)
+
+
+@pytest.mark.parametrize("clean", [True, False])
+def test_a_producer_of_old_events_is_known_after_a_restart(clean: bool) -> None:
+    """Kafka's StreamsSmokeTest feeds the day before yesterday; what it sent again after a kill was appended twice."""
+    log = open_log(segment_bytes=400)
+    for sequence in range(6):
+        produce(log, sequence)  # at the time NOW
+    for later_ms in (3 * DAY_MS, 3 * DAY_MS + 1):
+        if clean:
+            log.producer_state.expire(NOW + 3 * DAY_MS, DAY_MS)
+            log.close()
+        log = reopen(log, clean=clean, now_ms=NOW + later_ms)
+        assert produce(log, 5) == (5, 5, True)
+
+
+def test_a_producer_is_forgotten_a_day_after_it_was_seen_to_write() -> None:
+    log = open_log()
+    state = log.producer_state
+    produce(log, 0)
+    for hours in range(0, 96, 12):  # it writes all the time, events of NOW
+        produce(log, hours // 12 + 1)
+        state.expire(NOW + hours * DAY_MS // 24, DAY_MS)
+        assert 1 in state.producers
+    idle_since = NOW + 84 * DAY_MS // 24
+    state.expire(idle_since + DAY_MS - 1, DAY_MS)
+    assert 1 in state.producers
+    state.expire(idle_since + DAY_MS, DAY_MS)
+    assert 1 not in state.producers
 
 
 # -- snapshots --------------------------------------------------------------------------------------------------------

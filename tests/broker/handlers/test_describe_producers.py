@@ -30,6 +30,8 @@ async def test_a_producer_that_was_silent_too_long_is_forgotten(broker: RunningB
     now_ms = broker.clock.now_ms()
     batch = build_batch([Record(0, now_ms, b"k", b"v")], producer_id=7, producer_epoch=0, base_sequence=0)
     partition.append_as_leader(batch, 1, now_ms)
+    ((row,),) = [topic.partitions for topic in (await client.call(asking("t", 0), 0)).topics]
+    assert len(row.active_producers) == 1
     broker.clock.time_ms += partition.log.config.producer_id_expiration_ms + 1
     ((row,),) = [topic.partitions for topic in (await client.call(asking("t", 0), 0)).topics]
     assert row.active_producers == []
