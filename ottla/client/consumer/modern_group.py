@@ -174,7 +174,9 @@ class ModernMember:
         code = error_code(answer.error_code)
         if code == ErrorCode.NONE:
             self._interval_ms = max(1.0, answer.heartbeat_interval_ms)
-            self._heartbeat_at_ms = now_ms + self._pace_ms(answer.assignment is not None)
+            self._heartbeat_at_ms = now_ms + self._pace_ms(
+                answer.assignment is not None and bool(answer.assignment.topic_partitions)
+            )
             self._whole = False
             self.generation = answer.member_epoch
             self.member_id = answer.member_id or self.member_id
