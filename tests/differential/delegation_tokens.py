@@ -99,11 +99,12 @@ def kafka(folder: Path, switched_on: bool) -> dict[str, list[str]]:
         else {"switched off": token_talk.switched_off}
     )
     with KafkaJvm(folder, plaintext, properties):
+        found = asyncio.run(transcripts(plaintext, sasl, conversations))
         if switched_on:
             with Tools() as tools:
                 tool = write_transcripts(printed(tools, f"127.0.0.1:{sasl}", folder, token_talk.SETTLE_S))
             GOLDEN_TOOL.write_text(f"# What kafka-delegation-tokens prints with Apache Kafka 4.2.1\n{tool}")
-        return asyncio.run(transcripts(plaintext, sasl, conversations))
+        return found
 
 
 def main() -> None:
