@@ -31,6 +31,7 @@ class Credentials:
         self._threads: ThreadPoolExecutor | None = None
         self._counted: MetadataImage | None = None
         self._usual: dict[str, int] = {}
+        self._names: dict[str, list[str]] = {}
 
     def scram(self, user: str, mechanism: str) -> ScramCredential | None:
         """Return the verifier of a user's password."""
@@ -45,11 +46,25 @@ class Credentials:
 
     def usual_iterations(self, mechanism: str) -> int:
         """Return the number of iterations that most credentials of a mechanism have."""
+        self._look()
+        return self._usual.get(mechanism, ITERATIONS_MIN)
+
+    def decoy(self, number: int, mechanism: str) -> str:
+        """Return the name of some user of a mechanism, "" if it has none."""
+        self._look()
+        names = self._names.get(mechanism)
+        return names[number % len(names)] if names else ""
+
+    def _look(self) -> None:
+        """Look at all users when they have changed."""
         image = self._broker.image
         if self._counted is None or self._counted.scram_credentials is not image.scram_credentials:
             self._counted = image
             self._usual = _usual_iterations(image)
-        return self._usual.get(mechanism, ITERATIONS_MIN)
+            self._names = {
+                mechanism: [user for user, kind in image.scram_credentials if kind == number]
+                for mechanism, number in MECHANISM_NUMBERS.items()
+            }
 
     async def run(self, function: Callable[[], Any]) -> Any:
         """Call what takes long, in a thread."""

@@ -143,6 +143,7 @@ class SaslListener:
             credential=credentials.scram,
             token=credentials.token,
             usual_iterations=credentials.usual_iterations,
+            decoy=credentials.decoy,
             prepared=offer.prepared,
             pepper=credentials.pepper,
         )

@@ -91,6 +91,11 @@ def no_token(token_id: str, mechanism: str) -> TokenCredential | None:
     return None
 
 
+def no_decoy(number: int, mechanism: str) -> str:
+    """Name nobody."""
+    return ""
+
+
 def few_iterations(mechanism: str) -> int:
     """Return Kafka's smallest and usual number of iterations."""
     return 4096
@@ -110,6 +115,8 @@ class ServerInputs:
     credential: Callable[[str, str], ScramCredential | None] = no_credential
     #: A delegation token by id and mechanism.
     token: Callable[[str, str], TokenCredential | None] = no_token
+    #: The name of some user of a mechanism, by any number; empty if there is none. Who does not exist is looked up as he is.
+    decoy: Callable[[int, str], str] = no_decoy
     #: How many iterations most credentials of a mechanism have: those of users that do not exist must not stand out.
     usual_iterations: Callable[[str], int] = few_iterations
     #: What the mechanism's `prepare` made of its settings: keys, keytabs.

@@ -29,7 +29,6 @@ from .base import (
     AuthenticationFailed,
     ClientExchange,
     ClientInputs,
-    ScramCredential,
     ServerExchange,
     ServerInputs,
     TokenCredential,
@@ -69,6 +68,17 @@ class _First(NamedTuple):
     by_token: bool
 
 
+class _Verifier(NamedTuple):
+    """What a name is answered with; without a principal nothing that is proved lets it in."""
+
+    principal: Principal | None
+    salt: str
+    iterations: int
+    stored_key: bytes
+    server_key: bytes
+    expires_ms: int | None
+
+
 # -- the server ----------------------------------------------------------------------------------------------------
 
 
@@ -77,40 +87,49 @@ def server(inputs: ServerInputs) -> ServerExchange:
     mechanism = inputs.mechanism
     first = _read_client_first((yield None))
     token = (yield Work(partial(inputs.token, first.user, mechanism))) if first.by_token else None
-    principal, credential, expires_ms = _look_up(inputs, first, token)
+    verifier = _look_up(inputs, first, token)
     if first.authzid and first.authzid != first.user:
         raise AuthenticationFailed(
             "Authentication failed: Client requested an authorization id that is different from username"
         )
     nonce = first.nonce + _nonce(inputs.random)
-    server_first = f"r={nonce},s={_encode(credential.salt)},i={credential.iterations}"
+    server_first = f"r={nonce},s={verifier.salt},i={verifier.iterations}"
     final = _match(_CLIENT_FINAL, (yield server_first.encode()), "client-final")
     signed = f"{first.bare},{server_first},{final['bare']}".encode()
-    proof_fits = _check_proof(mechanism, credential, signed, _decode(final["proof"], "proof"))
-    signature = hmac.digest(credential.server_key, signed, scram_keys.HASHES[mechanism])
+    proof_fits = _check_proof(mechanism, verifier.stored_key, signed, _decode(final["proof"], "proof"))
+    signature = hmac.digest(verifier.server_key, signed, scram_keys.HASHES[mechanism])
     if not hmac.compare_digest(final["nonce"], nonce):
         raise AuthenticationFailed(reason="the nonce of the client's final message is not ours (CVE-2024-56128)")
     if _decode(final["binding"], "channel binding") != first.header.encode():
         raise AuthenticationFailed(reason="the channel binding is not that of the client's first message")
-    if principal is None or not proof_fits:
+    if verifier.principal is None or not proof_fits:
         raise AuthenticationFailed(reason="wrong user or password")
-    return Authenticated(principal, f"v={_encode(signature)}".encode(), expires_ms)
+    return Authenticated(verifier.principal, f"v={_encode(signature)}".encode(), verifier.expires_ms)
 
 
-def _look_up(
-    inputs: ServerInputs, first: _First, token: TokenCredential | None
-) -> tuple[Principal | None, ScramCredential, int | None]:
-    """Find the credential, or make one up; both cost the same."""
+def _look_up(inputs: ServerInputs, first: _First, token: TokenCredential | None) -> _Verifier:
+    """Find the credential, or make one up; both cost the same. Who has no principal is refused, whatever he proves."""
     mechanism = inputs.mechanism
     fake = scram_keys.fake_credential(mechanism, first.user, inputs.pepper, inputs.usual_iterations(mechanism))
     if first.by_token:
         if token is not None and token.expires_ms > inputs.now_ms:
-            return token.owner._replace(by_token=True), token.credential, token.expires_ms
-        return None, fake, None
+            keys, owner = token.credential, token.owner._replace(by_token=True)
+            salt = _encode(keys.salt)
+            return _Verifier(owner, salt, keys.iterations, keys.stored_key, keys.server_key, token.expires_ms)
+        return _Verifier(None, _encode(fake.salt), fake.iterations, fake.stored_key, fake.server_key, None)
+    # Step for step the same either way, down to what lies in the processor's cache: one look-up that finds and one that does
+    # not, and the keys of somebody who exists.
+    somebody = inputs.decoy(int.from_bytes(fake.stored_key[:8], "big"), mechanism)
+    nobody = somebody + "\0"
     known = inputs.credential(first.user, mechanism)
-    principal = Principal(USER, first.user)
-    exists = known is not None and known.iterations >= scram_keys.ITERATIONS_MIN
-    return (principal if exists else None), ((exists and known) or fake), None
+    other = inputs.credential((nobody, somebody)[known is None], mechanism)
+    keys = (known, other)[known is None] or fake
+    exists = (known is not None) & (keys.iterations >= scram_keys.ITERATIONS_MIN)
+    salt = (_encode(fake.salt), _encode(keys.salt))[exists]
+    iterations = (fake.iterations, keys.iterations)[exists]
+    return _Verifier(
+        (None, Principal(USER, first.user))[exists], salt, iterations, keys.stored_key, keys.server_key, None
+    )
 
 
 def _read_client_first(message: bytes) -> _First:
@@ -121,13 +140,13 @@ def _read_client_first(message: bytes) -> _First:
     return _First(found["header"], authzid, found["bare"], _from_saslname(found["name"]), found["nonce"], by_token)
 
 
-def _check_proof(mechanism: str, credential: ScramCredential, signed: bytes, proof: bytes) -> bool:
+def _check_proof(mechanism: str, stored_key: bytes, signed: bytes, proof: bytes) -> bool:
     """Whether the proof comes from who knows the client key: what it hides must hash to the stored key."""
-    signature = hmac.digest(credential.stored_key, signed, scram_keys.HASHES[mechanism])
+    signature = hmac.digest(stored_key, signed, scram_keys.HASHES[mechanism])
     if len(proof) != len(signature):
         return False
     key = _xor(proof, signature)
-    return hmac.compare_digest(scram_keys.stored_key(mechanism, key), credential.stored_key)
+    return hmac.compare_digest(scram_keys.stored_key(mechanism, key), stored_key)
 
 
 # -- the client ----------------------------------------------------------------------------------------------------

@@ -29,6 +29,8 @@ SHA256 = "SCRAM-SHA-256"
 SLOW_SHARE = 50
 #: As many users as a small company has, so that a look-up is one.
 USERS = {f"user{i:04}": credential(SHA256, f"secret{i}", scram_keys.new_salt(os.urandom)) for i in range(200)}
+NAMES = list(USERS)
+_CHANCE = random.Random(2)
 JAAS = {"user_injaas": "jaas-secret"}
 
 Login = Callable[[str], float]
@@ -47,6 +49,7 @@ def inputs(mechanism: str) -> ServerInputs:
     return ServerInputs(
         mechanism=mechanism, now_ms=0, random=os.urandom, jaas=JAAS, pepper=PEPPER,
         credential=lambda user, kind: USERS.get(user) if kind == SHA256 else None,
+        decoy=lambda number, _: NAMES[number % len(NAMES)],
     )  # fmt: skip
 
 
@@ -98,14 +101,20 @@ def plain(user: str, password: str) -> int:
     raise AssertionError("it was let in")
 
 
+def some(begin: str) -> str:
+    """Return one of the names that begin so, known or not."""
+    return f"{begin}{_CHANCE.randrange(len(USERS)):04}"
+
+
 def wrong_at(index: int) -> Callable[[bytes], bytes]:
     """Make a proof whose result differs at one byte: the first or the last."""
     return lambda signature: bytes(b ^ (1 if i == index else 0) for i, b in enumerate(signature))
 
 
 PAIRS = (
-    Pair("SCRAM's first message: user known or not", lambda: first("user0100"), lambda: first("nobody00")),
-    Pair("SCRAM's proof: user known or not", lambda: final("user0100", wrong_at(0)), lambda: final("nobody00", wrong_at(0))),
+    Pair("SCRAM's first message: one user known or not", lambda: first("user0100"), lambda: first("nobody00")),
+    Pair("SCRAM's first message: users known or not", lambda: first(some("user")), lambda: first(some("nobo"))),
+    Pair("SCRAM's proof: user known or not", lambda: final(some("user"), wrong_at(0)), lambda: final(some("nobo"), wrong_at(0))),
     Pair("SCRAM's proof: wrong at its begin or end", lambda: final("user0100", wrong_at(0)), lambda: final("user0100", wrong_at(31))),
     Pair("PLAIN: user known or not", lambda: plain("user0100", "wrong"), lambda: plain("nobody00", "wrong"), slow=True),
     Pair("PLAIN: user of the JAAS entry or none", lambda: plain("injaas", "wrong"), lambda: plain("nobody", "wrong"), slow=True),
@@ -140,7 +149,7 @@ def measure(pair: Pair, samples: int) -> float:
 
 
 def all_pairs(samples: int, tries: int = 3) -> Iterator[tuple[Pair, float]]:
-    """Measure each pair; one that is told apart is measured again, and the smallest |t| counts."""
+    """Measure each pair; one that is told apart is measured again, and the smallest |t| counts: noise does not come thrice."""
     for pair in PAIRS:
         count = max(samples // SLOW_SHARE, 200) if pair.slow else samples
         t = measure(pair, count)
