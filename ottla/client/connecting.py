@@ -72,6 +72,8 @@ class Connector:
 
     async def _connect(self, address: Address, node_id: int, stage: list[str], timeout_s: float) -> Connection:
         loop = asyncio.get_running_loop()
+        if self.uses_tls and self._context is None:
+            self._context = await loop.run_in_executor(None, tls.context, self.config)
         found = await loop.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
         stage[0] = "tcp"
         sock = await self._tcp(loop, found)
@@ -83,8 +85,6 @@ class Connector:
         extra: dict[str, Any] = {}
         if self.uses_tls:
             stage[0] = "tls"
-            if self._context is None:
-                self._context = await loop.run_in_executor(None, tls.context, config)
             extra = {"ssl": self._context, "server_hostname": address.host, "ssl_handshake_timeout": timeout_s}
         try:
             transport, connection = await loop.create_connection(make, sock=sock, **extra)
