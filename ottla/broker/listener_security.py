@@ -13,7 +13,6 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from ..controller.config_checks import LISTENER_LIMITS, LISTENER_SECURITY
 from ..metadata.configs.broker import BROKER
 from ..protocol.errors import ErrorCode, KafkaError
 from ..security.tls import ServerTls, Stamp, check_replacement, file_stamp, server_tls
@@ -70,25 +69,13 @@ class ListenerSecurity:
 
     def check(self, levels: Levels) -> None:
         """Raise `KafkaError` if this listener could not go on with these dynamic configs, as Kafka does."""
-        fixed = [key for key in self._own_keys(levels) if self._own(levels, key) != self._own(self.levels, key)]
-        if any(key not in LISTENER_SECURITY and key not in LISTENER_LIMITS for key in fixed):
-            why = (
-                f"Configs cannot be updated dynamically for existing listener ListenerName({self.name}), restart broker"
-            )
-            raise _invalid(f"{why} or create a new listener for update")
         if self.tls is not None and _tls_settings(self._setting_in(levels)) != _tls_settings(self.setting):
             try:
                 self._replacement(self._setting_in(levels))
             except StoreError as problem:
-                raise _invalid(f"Validation of dynamic config update of SSLFactory failed: {problem}") from None
-
-    def _own_keys(self, levels: Levels) -> set[str]:
-        prefix = f"listener.name.{self.name.lower()}."
-        found = {key for each in (levels, self.levels) for values, _ in each.sources() for key in values}
-        return {key.removeprefix(prefix) for key in found if key.startswith(prefix)}
-
-    def _own(self, levels: Levels, key: str) -> str | None:
-        return levels.for_listener(self.name, key)
+                raise _invalid(
+                    f"Validation of dynamic config update of SSLFactory failed: {problem.JAVA}: {problem}"
+                ) from None
 
     def _reload(self) -> None:
         try:

@@ -28,7 +28,7 @@ LISTENER_SECURITY = frozenset({
 #: Kafka can open and close listeners while it runs; this broker does so at its start only.
 FIXED_LISTENERS = frozenset({"listeners", "listener.security.protocol.map"})
 #: Per listener, and yet settable for all brokers at once.
-LISTENER_LIMITS = frozenset({"max.connections", "max.connection.creation.rate", "num.network.threads"})
+_CLUSTER_LISTENER = frozenset({"max.connections", "max.connection.creation.rate", "num.network.threads"})
 _JAAS_KEY = re.compile(r"listener\.name\.[^.]+\.([^.]+)\.sasl\.jaas\.config")
 #: Client-metrics: the shortest and longest push interval (`ClientMetricsConfigs`).
 PUSH_INTERVAL_MIN_MS, PUSH_INTERVAL_MAX_MS = 100, 3_600_000
@@ -84,7 +84,7 @@ def check_broker_configs(configs: Mapping[str, str], levels: Levels, *, per_brok
 
 def _is_per_broker(key: str) -> bool:
     if key.startswith("listener.name."):
-        return base_name(key) not in LISTENER_LIMITS
+        return base_name(key) not in _CLUSTER_LISTENER
     return key in BROKER and BROKER[key].update_mode == PER_BROKER and not key.endswith((".rate", ".per.second"))
 
 

@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives import serialization
 
 from .distinguished_names import rfc2253
 from .principal_mapping import MappingError, PrincipalMapper
-from .tls_stores import KeyStore, Setting, StoreError, key_store, revoked, trust_store
+from .tls_stores import KeyStore, ReplacementError, Setting, StoreError, key_store, revoked, trust_store
 
 VERSIONS = {"TLSv1.2": ssl.TLSVersion.TLSv1_2, "TLSv1.3": ssl.TLSVersion.TLSv1_3}
 #: Accepted in `ssl.enabled.protocols`, and never spoken: Java switches them off as well.
@@ -104,21 +104,23 @@ def file_stamp(setting: Setting) -> Stamp:
 
 
 def check_replacement(old: ServerTls, new: ServerTls, *, dn_may_change: bool, san_may_change: bool) -> None:
-    """Raise `StoreError` if clients that trust the old certificate might not know the new one (as Kafka does)."""
+    """Raise `ReplacementError` if clients that trust the old certificate might not know the new one (as Kafka does)."""
     mine, its = old.keys.chain[0], new.keys.chain[0]
     names = rfc2253(mine.subject.public_bytes()), rfc2253(its.subject.public_bytes())
     if not dn_may_change and names[0].lower() != names[1].lower():
-        raise StoreError(
-            f"Keystore DistinguishedName does not match: existing={names[0]}, new={names[1]}; ssl.allow.dn.changes=true "
-            "allows it"
+        raise ReplacementError(
+            f"Keystore DistinguishedName does not match:  existing={{alias=kafka, DN={names[0]}}}, "
+            f"new={{alias=kafka, DN={names[1]}}}"
         )
     if not san_may_change and not _alternative_names(mine) <= _alternative_names(its):
-        raise StoreError(
+        raise ReplacementError(
             f"Keystore SubjectAltNames do not match: existing={sorted(_alternative_names(mine))}, "
             f"new={sorted(_alternative_names(its))}; ssl.allow.san.changes=true allows it"
         )
     if not old.has_truststore and new.has_truststore:
-        raise StoreError("Cannot add SSL truststore to an existing listener for which no truststore was configured.")
+        raise ReplacementError(
+            "Cannot add SSL truststore to an existing listener for which no truststore was configured."
+        )
 
 
 def _alternative_names(certificate: x509.Certificate) -> set[str]:

@@ -26,6 +26,15 @@ Setting = Callable[[str], str | None]
 class StoreError(ValueError):
     """A store cannot be used; the text says which and why, and holds no secret."""
 
+    #: What Kafka would raise.
+    JAVA = "org.apache.kafka.common.errors.InvalidConfigurationException"
+
+
+class ReplacementError(StoreError):
+    """A store is good, and may not take the place of the one that is there."""
+
+    JAVA = "org.apache.kafka.common.config.ConfigException"
+
 
 class KeyStore(NamedTuple):
     """A private key and the certificates that go with it."""
@@ -150,6 +159,8 @@ def _pem_key(text: str, password: str | None, where: str = "ssl.keystore.key") -
     end = text.find("-----END", begin)
     block = text[begin : text.find("-----", end + 8) + 5] + "\n"
     encrypted = "ENCRYPTED" in block[:200]
+    if not encrypted and password is not None:
+        raise StoreError(f"the private key of {where} is not encrypted, and ssl.key.password is set")
     if encrypted and password is None:
         raise StoreError(f"the private key of {where} is encrypted: ssl.key.password is missing")
     try:

@@ -423,6 +423,7 @@ async def test_a_chain_is_sent_in_its_order_whatever_the_file_says(pki: Pki) -> 
         ({"ssl.keystore.type": "PKCS12"}, "SSL key store is specified, but key store password is not specified."),
         ({"ssl.keystore.type": "JKS", "ssl.keystore.key": "x"}, "SSL private key can be specified only for PEM, but key store type is JKS."),
         ({"ssl.keystore.type": "PKCS12", "ssl.keystore.password": "x"}, "cannot be read as PKCS12"),
+        ({"ssl.key.password": "x"}, "is not encrypted, and ssl.key.password is set"),
         ({"ssl.keystore.type": "BKS", "ssl.keystore.password": "x"}, "keytool -importkeystore"),
         ({"ssl.keystore.location": None, "ssl.keystore.password": "x"}, "SSL key store is not specified, but key store password is specified."),
         ({"ssl.truststore.certificates": "x"}, "Both SSL trust store location and separate trust certificates are specified."),

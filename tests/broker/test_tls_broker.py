@@ -102,8 +102,7 @@ async def test_a_new_keystore_by_the_admin_api(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("key", "value", "problem"),
     [
-        ("listener_name_outside_ssl_keystore_location", "/nowhere.pem", "Validation of dynamic config update of SSLFactory failed: cannot read"),
-        ("listener_name_outside_ssl_client_auth", "required", "Configs cannot be updated dynamically for existing listener ListenerName(OUTSIDE), restart broker or create a new listener for update"),
+        ("listener_name_outside_ssl_keystore_location", "/nowhere.pem", "Validation of dynamic config update of SSLFactory failed: org.apache.kafka.common.errors.InvalidConfigurationException: cannot read"),
         ("ssl_keystore_location", "/x", "These security configs can be dynamically updated only per-listener using the listener prefix: Set(ssl.keystore.location)"),
     ],
 )  # fmt: skip
@@ -119,10 +118,18 @@ async def test_what_cannot_be_changed_is_refused_and_changes_nothing(
             assert (await peer.call(MetadataRequest(topics=[]), 12)).brokers
 
 
+async def test_who_must_show_a_certificate_may_change_while_it_serves(tmp_path: Path) -> None:
+    async with Two(tmp_path) as running:
+        assert await running.set(listener_name_outside_ssl_client_auth="required") == (0, None)
+        with pytest.raises((ssl.SSLError, ConnectionError, asyncio.IncompleteReadError)):
+            async with running.outside() as peer:
+                await peer.call(MetadataRequest(topics=[]), 12)
+
+
 async def test_a_secret_of_a_listener_is_never_told(tmp_path: Path) -> None:
     from ottla.protocol.apis.describe_configs import DescribeConfigsRequest, DescribeConfigsResource
 
-    key = "listener.name.outside.ssl.key.password"
+    key = "listener.name.another.ssl.key.password"
     async with Two(tmp_path, **{key: "planted-canary"}) as running:
         resource = DescribeConfigsResource(
             resource_type=ResourceType.BROKER, resource_name="1", configuration_keys=None
