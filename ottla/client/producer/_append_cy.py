@@ -53,7 +53,7 @@ def is_compiled() -> bool:
 
 @cython.cclass
 class RecordBuffer:
-    """The records of one batch while they are appended, behind room for its header."""
+    """The records of one batch while they are appended, behind room for its header; `memory` is to be used again."""
 
     _data: bytearray
     _end: cython.Py_ssize_t
@@ -64,9 +64,9 @@ class RecordBuffer:
     _max_timestamp: cython.longlong
     _segment: Any
 
-    def __init__(self, limit: cython.Py_ssize_t) -> None:
-        self._data = bytearray()
-        self._end, self._capacity, self._limit, self._count = HEADER_SIZE, 0, limit, 0
+    def __init__(self, limit: cython.Py_ssize_t, memory: bytearray | None = None) -> None:
+        self._data = bytearray() if memory is None else memory
+        self._end, self._capacity, self._limit, self._count = HEADER_SIZE, len(self._data), limit, 0
         self._base_timestamp, self._max_timestamp = 0, -1
         self._segment = None
 
@@ -95,7 +95,7 @@ class RecordBuffer:
         return self._data
 
     def drop_data(self) -> None:
-        """Let go of the bytes: the batch is done, or its records are kept compressed."""
+        """Let go of the bytes."""
         self._data = bytearray()
 
 
@@ -174,18 +174,14 @@ class TopicBuffers:
 
     def grow(self, partitions: int) -> None:
         """Know of more partitions."""
-        self._open.extend([None] * (partitions - len(self._open)))
-        self._partitions = len(self._open)
+        self._open.extend([None] * (partitions - self._partitions))
+        self._partitions = partitions
 
     def take_open(self, partition: int) -> Any:
         """The open batch of a partition, which takes no more records from now on; or None."""
         batch = self._open[partition]
         self._open[partition] = None
         return batch
-
-    def leave_sticky(self) -> None:
-        """Choose another partition for the next record without key: this one has no leader."""
-        self._sticky = -1
 
 
 @cython.cfunc
@@ -253,7 +249,6 @@ def _as_bytes(data: Any, what: str) -> bytes:
 
 @cython.cfunc
 def _as_headers(headers: Any) -> list[Any]:
-    """Headers as a mapping or as pairs, in their order, as pairs of bytes."""
     found: list[Any] = []
     for name, value in headers.items() if hasattr(headers, "items") else headers:
         encoded = name.encode("utf-8", "surrogateescape") if isinstance(name, str) else bytes(name)
@@ -478,6 +473,7 @@ class Appender:
     ) -> RecordBuffer | None:  # fmt: skip
         batch: RecordBuffer
         result: cython.int
+        held: cython.Py_ssize_t
         while True:
             found = entry._open[index]
             if found is None:
@@ -488,10 +484,12 @@ class Appender:
                 batch = self._make(entry._name, index, self._batch_bytes)
                 if entry._open[index] is not None:
                     continue  # another thread was faster while `make` ran
+                held = batch._capacity
                 result = self._write(batch, key, value, headers, stamp)
                 if result != _DONE:
                     self._reason = result
                     return None
+                self._used += held
                 entry._open[index] = batch
                 self._fresh.append(batch)
                 self._opened = True

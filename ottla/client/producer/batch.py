@@ -46,9 +46,10 @@ class Batch(RecordBuffer):
     """Records for one partition. `number` orders the batches of a producer by age."""
 
     def __init__(
-        self, topic: str, partition: int, limit: int, number: tuple[int, ...], now: float, queue: Any = None
-    ) -> None:
-        super().__init__(limit)
+        self, topic: str, partition: int, limit: int, number: tuple[int, ...], now: float, queue: Any = None,
+        memory: bytearray | None = None,
+    ) -> None:  # fmt: skip
+        super().__init__(limit, memory)
         self.topic = topic
         self.partition = partition
         self.number = number

@@ -39,7 +39,7 @@ from .batch import RecordMetadata
 from .identity import IdentityKeeper
 from .metrics import ProducerMetrics
 from .partitioner import sticky_partition
-from .sender import Sender
+from .sender import Sender, batch_memory
 from .sending import SendReport, send_many
 from .transaction import GroupMember, TransactionManager
 
@@ -88,9 +88,10 @@ class Producer(Generic[K, V]):
         identity = IdentityKeeper(self._cluster, wanted=_idempotent(config), transactional=transactional)
         if transactional:
             self._transactions = TransactionManager(self._cluster, identity)
+        batch_bytes, spare = batch_memory(config)
         self._appender = Appender(
-            memory=config.buffer_memory,
-            batch_bytes=min(config.batch_size, config.max_request_size),
+            memory=config.buffer_memory - spare * batch_bytes,
+            batch_bytes=batch_bytes,
             record_bytes_max=config.max_request_size,
             clock=time.time,
             make=lambda *place: self._sender.make(*place),

@@ -31,7 +31,17 @@ class PartitionQueue:
     """All batches of one partition that are not done."""
 
     __slots__ = (
-        "busy", "identity", "known_as", "in_flight", "last_acked", "needs_reset", "next_sequence", "partition", "pending", "retries", "topic",
+        "busy",
+        "identity",
+        "in_flight",
+        "known_as",
+        "last_acked",
+        "needs_reset",
+        "next_sequence",
+        "partition",
+        "pending",
+        "retries",
+        "topic",
     )  # fmt: skip
 
     def __init__(self, topic: str, partition: int) -> None:

@@ -20,6 +20,7 @@ import logging
 import random
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from ...protocol.apis.produce import PartitionProduceData, ProduceRequest, TopicProduceData
@@ -35,6 +36,7 @@ from .queues import PartitionQueue
 
 if TYPE_CHECKING:
     from ..cluster import Cluster
+    from ..config import Config
     from ..metadata import TopicView
     from ..net import Connection
     from .identity import IdentityKeeper
@@ -46,12 +48,20 @@ log = logging.getLogger("ottla.client.producer")
 #: Batches at least so large are compressed in a thread, where the codec is slow.
 OFF_LOOP_BYTES = 32 << 10
 _SLOW_CODECS = {Compression.GZIP, Compression.ZSTD}
+#: Buffers kept to be filled again: fresh memory costs as much as what is written to it.
+SPARE_MAX = 8
 #: What a request has beside its batches, generously.
 REQUEST_OVERHEAD = 512
 #: Failed batches whose outcome nobody has asked for, kept for `flush`; the oldest give way.
 UNSEEN_MAX = 1000
 TOPIC_ID_VERSION = 13
 _ACKS = {"all": -1, "1": 1, "0": 0}
+
+
+def batch_memory(config: Config) -> tuple[int, int]:
+    """How large a batch may be, and how many such buffers are kept beside those in use, all within buffer.memory."""
+    size = min(config.batch_size, config.max_request_size)
+    return size, min(SPARE_MAX, config.buffer_memory // (8 * size))
 
 
 class Sender:
@@ -75,11 +85,15 @@ class Sender:
             Compression.ZSTD: config.compression_zstd_level,
         }  # fmt: skip
         self.level = levels.get(self.codec)
+        self.batch_bytes, self.spare_max = batch_memory(config)
         self.queues: dict[tuple[str, int], PartitionQueue] = {}
         #: Batches that are not done, for `flush`.
         self.unfinished = 0
         self.unseen: deque[Batch] = deque(maxlen=UNSEEN_MAX)
         self.flushing = 0
+        #: Memory of batches that are done, all of the size of a full one; topics that fill batches.
+        self._spare: list[bytearray] = []
+        self._busy_topics: set[str] = set()
         self._active: dict[tuple[str, int], PartitionQueue] = {}
         self._idle_waiters: list[asyncio.Future[None]] = []
         self._room_waiters: list[Callable[[], None]] = []
@@ -96,12 +110,17 @@ class Sender:
     # ── from the appender, in the thread of the caller ──────────────────────────────────────────────────────────
 
     def make(self, topic: str, partition: int, limit: int) -> Batch:
-        """A new batch for the appender."""
-        return Batch(topic, partition, limit, (next(self._numbers),), self._loop.time())
+        """A new batch for the appender; one of a busy topic gets the memory of one that is done."""
+        memory = None
+        if topic in self._busy_topics and self._spare:
+            with suppress(IndexError):  # another thread took the last
+                memory = self._spare.pop()
+        return Batch(topic, partition, limit, (next(self._numbers),), self._loop.time(), None, memory)
 
     def full(self, batch: Batch) -> None:
         """The appender closed a batch, because nothing more goes into it."""
         batch.closed = True
+        self._busy_topics.add(batch.topic)
         self.wake()
 
     def wake(self) -> None:
@@ -205,6 +224,8 @@ class Sender:
             if entry is not None:
                 entry.take_open(batch.partition)
             batch.closed = True
+            if batch.end < self.batch_bytes // 4:
+                self._busy_topics.discard(batch.topic)
 
     def _pack(self, batch: Batch) -> bool:
         """Make the payload; False where that happens in a thread, after which another turn comes."""
@@ -380,7 +401,10 @@ class Sender:
     def completed(self, batch: Batch, base_offset: int, log_append_time: int, began: float) -> None:
         """A batch is delivered."""
         if not batch.done:
+            data = batch.take_data()
             batch.complete(base_offset, log_append_time)
+            if self.acks and len(data) == self.batch_bytes and len(self._spare) < self.spare_max:
+                self._spare.append(data)
             self.metrics.delivered(batch, self._loop.time() - batch.created)
             self._finished(batch)
 
