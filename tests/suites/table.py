@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import connect, kgo, librdkafka, readers, streams
+from . import connect, kgo, librdkafka, readers, streams, system, watermill
 from .suite import Suite
 
 TABLE: tuple[Suite, ...] = (
@@ -11,5 +11,7 @@ TABLE: tuple[Suite, ...] = (
     *streams.SUITES,
     *connect.SUITES,
     *readers.SUITES,
+    *system.SUITES,
+    *watermill.SUITES,
 )
 BY_NAME = {suite.name: suite for suite in TABLE}
