@@ -208,6 +208,10 @@ ADMIN = [
             (GROUP_RESOURCE, GROUP, "consumer.session.timeout.ms"), (BROKER_RESOURCE, "1", "log.cleaner.threads"),
         )
     ]),
+    _row("configs of the authorizer", 32, "4", include_synonyms=True, include_documentation=False, resources=[
+        {"resource_type": BROKER_RESOURCE, "resource_name": "1", "configuration_keys": [
+            "authorizer.class.name", "super.users", "allow.everyone.if.no.acl.found", "no.such.key"]}
+    ]),
     _row("configs, a type that is none", 32, "4", resources=[{"resource_type": 99, "resource_name": "x", "configuration_keys": None}]),
     _row("configs, replace", 33, "2", validate_only=True, resources=_CONFIGS),
     _row("configs, change", 44, "1", validate_only=True, resources=[_changed(each) for each in _CONFIGS]),
