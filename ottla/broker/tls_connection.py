@@ -126,12 +126,15 @@ class TlsConnection(Connection):
         self.established()
         if self.authentication is None:
             self.leave_newcomers()
+            self._listener.authentications.successes += 1
+            self._listener.authentications.without_reauthentication += 1
         if not self._closing:
             self._decrypt()
 
     def _fail(self, reason: str) -> None:
         """End a handshake; OpenSSL's alert tells the peer."""
         self.broker.metrics.invalid_requests += 1
+        self._listener.authentications.failures += 1
         self._listener.log_closing(self.peer_host, f"TLS handshake failed: {reason}")
         self._send_encrypted()
         self._encrypted = False

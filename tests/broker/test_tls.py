@@ -230,6 +230,8 @@ async def test_client_certificates(
         assert "TLS handshake failed" in spoken.text
         assert peer.problem is not None or peer.alert is not None
         assert bench.broker.metrics.requests_by_key[18] == 0
+    counts = bench.listener.authentications
+    assert (counts.successes, counts.failures) == ((0, 1) if peer.wire.closed else (1, 0))
 
 
 @pytest.mark.parametrize(
