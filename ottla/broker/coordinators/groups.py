@@ -10,7 +10,7 @@ import asyncio
 import base64
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -52,6 +52,8 @@ if TYPE_CHECKING:
     from ..server import Broker
 
 
+#: Without an authorizer it does not matter who asks, and a heartbeat should not pay for it.
+_NOT_ASKED = nullcontext()
 #: The feature that lets consumer groups in.
 GROUP_VERSION = "group.version"
 #: So many matches of a pattern and a topic, four microseconds each, do not hold the loop up.
@@ -189,9 +191,12 @@ class GroupCoordinatorService(CoordinatorService[GroupShard]):
         found: ConsumerDescribedGroup = await settled(described)
         return found
 
-    @contextmanager
-    def _asked_by(self, context: Context, api: str) -> Iterator[None]:
+    def _asked_by(self, context: Context, api: str) -> AbstractContextManager[None]:
         """Remember whose request may have patterns matched: a pattern finds what that client may describe."""
+        return _NOT_ASKED if self._broker.authorization is None else self._asked(context, api)
+
+    @contextmanager
+    def _asked(self, context: Context, api: str) -> Iterator[None]:
         self._asking = asking_of(context, api)
         try:
             yield
