@@ -22,6 +22,7 @@ PLAUSIBLE: dict[str, Any] = {
     "group_instance_id": None, "resource_type": 2, "resource_name": "t", "count": 1, "response_partition_limit": 10,
     "client_software_name": "test", "client_software_version": "1", "timeout_ms": 1000, "max_num_offsets": 1,
     "producer_id": -1, "producer_epoch": -1, "topic_id": None, "num_partitions": 1, "replication_factor": 1, "leader_epoch": 0,
+    "resource_type_filter": 2, "operation": 3, "permission_type": 3, "principal": "User:a", "host": "*",
 }  # fmt: skip
 
 
