@@ -52,6 +52,28 @@ async def test_a_session_lasts_as_long_as_its_token(provider):
         assert await log_in(running, token(**TIMES)) == "authenticated for 500000 ms"
 
 
+async def test_a_session_begins_anew_with_the_next_token_of_the_same_user(provider):
+    async with broker(provider) as running, Talk(running.port) as talk:
+        await talk.handshake("OAUTHBEARER")
+        await talk.login("OAUTHBEARER", "", token(**TIMES))
+        running.clock.time_ms += 590_000
+        await talk.handshake("OAUTHBEARER")
+        await talk.login("OAUTHBEARER", "", token(iat=NOW_S + 500, exp=NOW_S + 1190))
+        await talk.metadata()
+        assert running.broker.listeners[0].authentications.reauthentications == 1
+    assert talk.lines[-2:] == ["authenticated for 600000 ms", "Metadata: ok"]
+
+
+async def test_a_session_does_not_become_somebody_elses(provider):
+    async with broker(provider) as running, Talk(running.port) as talk:
+        await talk.handshake("OAUTHBEARER")
+        await talk.login("OAUTHBEARER", "", token(**TIMES))
+        await talk.handshake("OAUTHBEARER")
+        await talk.login("OAUTHBEARER", "", token(**TIMES, sub="bob"))
+        await talk.ended()
+    assert "Cannot change principals during re-authentication from User.alice: User.bob" in talk.lines[-2]
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -136,6 +136,15 @@ class Realm:
         """Put a ticket into a cache file."""
         self._run("kinit", "-l", life, "-c", f"FILE:{cache}", "-k", "-t", str(keytab), principal)
 
+    def wait_until_expired(self, cache: Path) -> None:
+        """Return when the tickets of a cache have ended."""
+        klist, began = find("klist"), time.monotonic()
+        assert klist is not None
+        command = [klist, "-s", "-c", f"FILE:{cache}"]
+        while subprocess.run(command, env={**os.environ, **self.environment()}, check=False).returncode == 0:
+            assert time.monotonic() - began < READY_S
+            time.sleep(0.1)
+
 
 def jaas(keytab: Path, principal: str, **options: str) -> str:
     """Write a JAAS entry for a keytab."""

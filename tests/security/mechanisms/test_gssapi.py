@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import time
 from functools import partial
 
 import pytest
@@ -148,12 +147,10 @@ def test_a_ticket_that_is_sent_again_is_a_replay(realm):
 
 
 def test_an_expired_ticket(realm, tmp_path):
-    """Made to end in a second; the acceptor's clock allows five minutes, so its keytab's principal is what is short-lived."""
+    """A client does not show it, and a broker's clock allows five minutes: what counts is that nobody gets in."""
     keytab, cache = realm.keytab("brief", life="1s"), tmp_path / "cache"
     realm.kinit("brief", keytab, cache, life="1s")
-    ends = time.monotonic() + 2
-    while time.monotonic() < ends:
-        pass
+    realm.wait_until_expired(cache)
     with use(realm, KRB5CCNAME=f"FILE:{cache}"):
         problem = refusal(talk, server(realm), cached(realm, cache))
     assert "expired" in str(problem).lower()
