@@ -144,6 +144,7 @@ class Realm:
         while subprocess.run(command, env={**os.environ, **self.environment()}, check=False).returncode == 0:
             assert time.monotonic() - began < READY_S
             time.sleep(0.1)
+        time.sleep(1.1)  # libraries take the last second of a ticket for part of it, klist does not
 
 
 def jaas(keytab: Path, principal: str, **options: str) -> str:
