@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from ottla.broker import receiving
 from ottla.protocol.apis.api_versions import ApiVersionsRequest
 from ottla.protocol.apis.heartbeat import HeartbeatRequest, HeartbeatResponse
 from ottla.security.tls_stores import StoreError
@@ -49,6 +50,12 @@ def pki(tmp_path: Path) -> Pki:
 
 
 @pytest.fixture(autouse=True)
+def no_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One connection may take as long as it likes, however slow the machine is."""
+    monkeypatch.setattr(receiving, "TURN_S", 1000)
+
+
+@pytest.fixture(autouse=True)
 def spoken(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
     caplog.set_level("INFO", "ottla")
     return caplog
@@ -70,7 +77,8 @@ async def test_requests_in_any_pieces_are_answered_in_order(pki: Pki, version: s
     peer = await bench.tls(pki.client(minimum_version=version, maximum_version=version)).shake()
     assert peer.connection.tls_version == version.name.replace("_", ".")
     frames = b"".join(
-        peer.frame(HeartbeatRequest(group_id="g" * size, member_id="m"), 4) for size in (1, 9_000, 30_000)
+        peer.frame(HeartbeatRequest(group_id="g" * size, member_id="m"), 4)
+        for size in (1, 400, 20_000 if at_once > 1 else 900)
     )
     peer.feed(frames, at_once)
     assert peer.numbers() == [0, 1, 2]
