@@ -16,7 +16,8 @@ from pathlib import Path
 from confluent_kafka import Producer
 
 from bench.consume_driver import CLIENTS
-from bench.scenarios import Options, Outcome, Peers
+from bench.peers import Peer
+from bench.scenarios import Goal, Options, Outcome, Peers
 
 ROOT = Path(__file__).parent.parent
 RECORDS = {100: 1_000_000, 1000: 200_000}
@@ -46,32 +47,32 @@ def _read(client: str, bootstrap: str, topic: str, count: int) -> dict[str, floa
 
 
 def client_consume(peers: Peers, options: Options) -> list[Outcome]:
-    """Every consumer on the first broker there is."""
-    peer = peers.get("ottla") or next(iter(peers.values()))
-    outcomes = []
-    for size, full in RECORDS.items():
-        count = max(10_000, int(full * options.scale))
-        topic = peer.topic(f"consume-{size}") if hasattr(peer, "topic") else f"consume-{size}"
-        _fill(peer.address, topic, size, count)
-        outcome = Outcome(f"client-consume-{size}", f"consumers reading records of {size} B: CPU of the client")
-        runs: dict[str, list[dict[str, float]]] = {client: [] for client in CLIENTS}
-        for _ in range(options.rounds):
-            for client in CLIENTS:
-                runs[client].append(_read(client, peer.address, topic, int(count * SHARE.get(client, 1))))
-        for client, found in runs.items():
-            outcome.figures[client] = {
-                "CPU us/record": statistics.median(run["cpu_us"] for run in found),
-                "records/s": statistics.median(run["rate"] for run in found),
-            }
-        _goals(outcome)
-        outcomes.append(outcome)
-    return outcomes
+    """Every consumer on one broker."""
+    broker = peers.get("ottla") or next(peer for peer in peers.values() if peer.is_broker)
+    return [_consume(broker, size, max(20_000, int(full * options.scale)), options) for size, full in RECORDS.items()]
+
+
+def _consume(broker: Peer, size: int, count: int, options: Options) -> Outcome:
+    runs: dict[str, list[dict[str, float]]] = {client: [] for client in CLIENTS}
+    with broker.topic(f"consume-{size}") as topic:
+        _fill(broker.address, topic, size, count)
+        for number in range(options.rounds):
+            for client in CLIENTS if number % 2 == 0 else reversed(CLIENTS):
+                runs[client].append(_read(client, broker.address, topic, int(count * SHARE.get(client, 1))))
+    outcome = Outcome(f"client-consume-{size}", f"Python clients read records of {size} B from {broker.name}")
+    for client, found in runs.items():
+        outcome.figures[client] = {
+            "CPU µs/record": statistics.median(run["cpu_us"] for run in found),
+            "records/s": statistics.median(run["rate"] for run in found),
+        }
+    _goals(outcome)
+    return outcome
 
 
 def _goals(outcome: Outcome) -> None:
-    from bench.scenarios import Goal
-
-    cpu = {client: figures["CPU us/record"] for client, figures in outcome.figures.items()}
+    cpu = {client: figures["CPU µs/record"] for client, figures in outcome.figures.items()}
     outcome.goals.append(Goal("by record: CPU / confluent-kafka", cpu["ottla"] / cpu["confluent"], 0.5, False))
-    outcome.goals.append(Goal("by Arrow batch: CPU / confluent-kafka", cpu["ottla-arrow"] / cpu["confluent"], 0.1, False))
+    outcome.goals.append(
+        Goal("by Arrow batch: CPU / confluent-kafka", cpu["ottla-arrow"] / cpu["confluent"], 0.1, False)
+    )
     outcome.goals.append(Goal("aiokafka's CPU / by record", cpu["aiokafka"] / cpu["ottla"], 5))

@@ -6,7 +6,6 @@ the last, by getrusage. Each client with its defaults but for what it takes to r
 
 from __future__ import annotations
 
-import asyncio
 import json
 import resource
 import sys

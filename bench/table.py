@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench import clients, coordination, scenarios
+from bench import client_consume, clients, coordination, scenarios
 from bench.scenarios import Scenario
 
 SCENARIOS: dict[str, Scenario] = {
@@ -19,4 +19,5 @@ SCENARIOS: dict[str, Scenario] = {
     "fleet": coordination.fleet,
     "compaction": coordination.compacting,
     "client": clients.produce,
+    "client-consume": client_consume.client_consume,
 }

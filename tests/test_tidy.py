@@ -15,7 +15,9 @@ PACKAGE = ROOT / "ottla"
 #: Rooms that decide and do not act; time comes in as `now_ms`, randomness as an argument.
 PURE = [
     "protocol", "records", "coordinator", "controller", "metadata/image.py", "metadata/delta.py", "metadata/configs",
-    "broker/quotas", "broker/telemetry",
+    "broker/quotas", "broker/telemetry", "client/consumer/assignors", "client/consumer/classic_group.py",
+    "client/consumer/modern_group.py", "client/consumer/positions.py", "client/consumer/fetch_session.py",
+    "client/consumer/steps.py",
 ]  # fmt: skip
 #: Standard modules that touch the world, each with what it would let in.
 IMPURE_MODULES = {

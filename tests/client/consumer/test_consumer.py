@@ -95,7 +95,7 @@ async def test_a_handler_that_takes_long_keeps_its_partition_until_it_is_done(ka
             waiting = asyncio.ensure_future(anext(aiter(second)))
             following = None
             while first.assignment:  # the rebalance has begun: nothing more is given here
-                await asyncio.sleep(0.001)
+                await asyncio.sleep(0)
             assert not waiting.done()
             following = asyncio.ensure_future(anext(stream))  # the loop comes back: record 0 is processed
             done, _ = await asyncio.wait([waiting, following], return_when=asyncio.FIRST_COMPLETED, timeout=10)
@@ -189,7 +189,7 @@ async def test_run_ends_on_a_signal_and_commits_what_was_handled(kafka: Kafka) -
         handled.append(record)
         if len(handled) == 3:
             os.kill(os.getpid(), signal.SIGUSR1)
-            await asyncio.sleep(0.001)
+            await asyncio.sleep(0)
 
     async with Consumer(kafka.bootstrap, "orders", group="g", start="earliest") as consumer:
         await consumer.run(handle, stop_on=[signal.SIGUSR1])
@@ -216,7 +216,7 @@ async def test_commit_policies(kafka: Kafka) -> None:
         await anext(stream)
         waiting = asyncio.ensure_future(anext(stream))
         while consumer.metrics["commits"] == 0:
-            await asyncio.sleep(0.001)
+            await asyncio.sleep(0)
         waiting.cancel()
 
 
