@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -90,6 +91,11 @@ def fetching(name: str, replica_id: int = -1) -> FetchRequest:
 def test_every_api_says_what_it_asks() -> None:
     assert TABLE.keys() == API_KEYS.keys()
     assert load_handlers().keys() <= TABLE.keys()
+    by_themselves = {API_KEYS[key].name for key, asked in TABLE.items() if asked.needs and asked.guard is None}
+    assert by_themselves == {"Fetch", "CreateDelegationToken", "DescribeDelegationToken", "DescribeTopicPartitions"}
+    for name in by_themselves:
+        handler = next(entry for entry in load_handlers().values() if entry.name == name).function
+        assert "asking" in inspect.getsource(inspect.getmodule(handler) or handler), f"{name} asks nobody"
     #: Nothing is asked of these: they come before anybody has a name, or ask inside of it, or tell only about the client.
     free = {API_KEYS[key].name for key, asked in TABLE.items() if not asked.needs}
     assert free == {
