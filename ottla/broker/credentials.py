@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 THREADS = 2
 
 
+#: In the first log dir.
+PEPPER_FILE = "ottla-salts.secret"
+
+
 class Credentials:
     """Looks into the broker's image."""
 
@@ -32,6 +36,16 @@ class Credentials:
         self._counted: MetadataImage | None = None
         self._usual: dict[str, int] = {}
         self._names: dict[str, list[str]] = {}
+
+    def load_pepper(self) -> None:
+        """Take the secret of earlier starts, or keep this one: a salt that a restart changes would tell who does not exist."""
+        path = f"{self._broker.config.log_dirs[0]}/{PEPPER_FILE}"
+        files = self._broker.files
+        stored = files.read_all(path) if files.exists(path) else b""
+        if len(stored) == len(self.pepper):
+            self.pepper = stored
+        else:
+            files.replace(path, self.pepper)
 
     def scram(self, user: str, mechanism: str) -> ScramCredential | None:
         """Return the verifier of a user's password."""

@@ -177,6 +177,8 @@ class Broker:
             image = await self.begin_metadata(image)
         self.directory_ids = write_identity(self.logs.directories, self.node_id, self.cluster_id)
         self._load_logs(image)
+        if any(x.security_protocol.startswith("SASL") for x in config.listeners):
+            self.credentials.load_pepper()
         self.listeners = [Listener(self, x.name, x.host, x.port, x.security_protocol) for x in config.listeners]
         for listener in self.listeners:
             listener.security.start()

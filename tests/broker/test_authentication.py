@@ -208,6 +208,18 @@ async def test_users_survive_a_restart(running):
     assert await run(running.sasl, sasl_talk.SCRIPTS["scram_256_right"]) == KAFKA["scram_256_right"]
 
 
+async def test_the_salt_of_a_user_that_does_not_exist_survives_a_restart(running):
+    async def salt() -> bytes:
+        async with Talk(running.sasl) as talk:
+            await talk.handshake(SCRAM_256)
+            answer = await talk.authenticate(b"n,,n=nobody,r=abc")
+            return answer.auth_bytes.split(b",")[1]
+
+    before = await salt()
+    await running.restart()
+    assert await salt() == before
+
+
 # -- settings ------------------------------------------------------------------------------------------------------
 
 
@@ -251,12 +263,26 @@ async def set_config(talk: Talk, key: str, value: str) -> str:
     return f"{ErrorCode(result.error_code).name} {result.error_message}"
 
 
-async def test_the_jaas_entry_of_a_listener_that_runs_stays_as_with_kafka(running):
+async def test_users_of_the_jaas_entry_change_while_the_broker_runs(running):
+    """Apache Kafka stores the change and uses it from its next start on."""
     text = 'org.apache.kafka.common.security.plain.PlainLoginModule required user_zoe="zoe-secret";'
     async with Talk(running.port) as admin:
-        outcome = await set_config(admin, "listener.name.sasl.plain.sasl.jaas.config", text)
-    assert "cannot be updated dynamically for existing listener ListenerName(SASL)" in outcome
-    assert "zoe-secret" not in outcome
+        assert (await set_config(admin, "listener.name.sasl.plain.sasl.jaas.config", text)).startswith("NONE")
+    async with Talk(running.sasl) as talk:
+        await sasl_reauthentication.log_in(talk, "PLAIN", "zoe", "zoe-secret")
+        assert talk.lines[-1] == "authenticated for 0 ms"
+    await running.restart()
+    async with Talk(running.sasl) as talk:
+        await sasl_reauthentication.log_in(talk, "PLAIN", "zoe", "zoe-secret")
+        assert talk.lines[-1] == "authenticated for 0 ms"
+
+
+async def test_settings_that_cannot_be_used_leave_those_before(running, caplog):
+    async with Talk(running.port) as admin:
+        outcome = await set_config(admin, "listener.name.sasl.sasl.enabled.mechanisms", "NOTHING")
+    assert outcome.startswith("NONE")
+    assert await run(running.sasl, sasl_talk.SCRIPTS["plain"]) == KAFKA["plain"]
+    assert "the SASL settings of listener SASL stay as they were" in caplog.text
 
 
 @pytest.mark.parametrize(
