@@ -90,6 +90,17 @@ async def _choice_in_the_clear(talk: Talk, keytabs: dict[str, Path]) -> None:
     await talk.authenticate(b"\x01\0\0\0")
 
 
+async def _replay(talk: Talk, keytabs: dict[str, Path]) -> None:
+    """Send somebody else's first message again."""
+    message = Client(talk, keytabs["alice"]).first
+    async with Talk(talk.port, talk.pause) as other:
+        await other.handshake("GSSAPI")
+        answer = await other.authenticate(message)
+        assert not answer.error_code
+    await talk.authenticate(message)
+    await talk.ended()
+
+
 CASES: dict[str, Script] = {
     "a ticket": _choosing(b"\x01\0\0\0"),
     "a larger message": _choosing(b"\x01\0\xff\xff"),
@@ -104,6 +115,7 @@ CASES: dict[str, Script] = {
     "no rule applies": _choosing(b"\x01\0\0\0", "nobody"),
     "ticket for another host": _another_host,
     "more after the ticket": _more_after_the_ticket,
+    "a replay": _replay,
     "nothing": _first(lambda message: b""),
     "nonsense": _first(lambda message: b"\x60nonsense"),
     "half a ticket": _first(lambda message: message[: len(message) // 2]),
