@@ -3,7 +3,7 @@
 Anybody can open them, so that they have bounds of their own, for the whole broker:
 
     NEWCOMERS_MAX          so many; one more ends the one that has waited longest for its peer
-    NEWCOMER_MEMORY_MAX    what they hold of frames together (each at most sasl.server.max.receive.size)
+    NEWCOMER_MEMORY_MAX    what they hold of frames and sent for handshakes, together
     HANDSHAKE_DEADLINE_S   for TLS, from the first byte the system accepted
     AUTHENTICATION_DEADLINE_S   for all of it, with TLS
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from .connection import Connection
     from .tls_connection import TlsConnection
 
-#: A TLS handshake under way is some 60 KiB of OpenSSL.
+#: A TLS handshake under way is some 40 KiB of OpenSSL.
 NEWCOMERS_MAX = 1_000
 #: Sixty-four of the largest frames before authentication.
 NEWCOMER_MEMORY_MAX = 32 * 1024 * 1024
@@ -55,15 +55,28 @@ class Newcomers:
 
     def admit(self, connection: Connection) -> bool:
         """Count one in; somebody may have to go. False if nobody can: all of the oldest wait for us."""
-        if len(self._connections) >= NEWCOMERS_MAX:
-            oldest = (c for c, _ in zip(self._connections, range(_LOOKED_AT_MAX), strict=False) if c.waits_for_peer)
-            leaving = next(oldest, None)
-            if leaving is None:
-                return False
-            self.driven_out += 1
-            self.leave(leaving)
-            leaving.abort_for("too many connections have not authenticated, and it was the slowest")
+        if len(self._connections) >= NEWCOMERS_MAX and not self._drive_one_out(connection):
+            return False
         self._connections[connection] = None
+        return True
+
+    def hold(self, connection: Connection, bytes_more: int, ticks: int) -> None:
+        """Count what it sent of a handshake; where that is too much of all, the slowest gives way."""
+        self.memory.hold(connection, bytes_more, ticks)
+        while self.memory.used > self.memory.limit:
+            if not self._drive_one_out(connection):
+                connection.abort_for("there is no memory for its handshake")
+                return
+
+    def _drive_one_out(self, stays: Connection) -> bool:
+        """End the one that has waited longest for its peer; False if none of the oldest does."""
+        oldest = zip(self._connections, range(_LOOKED_AT_MAX), strict=False)
+        leaving = next((each for each, _ in oldest if each.waits_for_peer and each is not stays), None)
+        if leaving is None:
+            return False
+        self.driven_out += 1
+        self.leave(leaving)
+        leaving.abort_for("too many connections have not authenticated, and it was the slowest")
         return True
 
     def leave(self, connection: Connection) -> None:

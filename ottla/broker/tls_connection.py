@@ -41,7 +41,17 @@ _HANDSHAKE_BYTES_MAX = 256 * 1024
 class TlsConnection(Connection):
     """One client of a TLS listener."""
 
-    __slots__ = ("_begin", "_begun_at", "_encrypted", "_incoming", "_outgoing", "_queued", "_tls", "tls_version")
+    __slots__ = (
+        "_begin",
+        "_begun_at",
+        "_encrypted",
+        "_incoming",
+        "_outgoing",
+        "_queued",
+        "_received",
+        "_tls",
+        "tls_version",
+    )
 
     def __init__(self, listener: Listener) -> None:
         super().__init__(listener)
@@ -56,6 +66,8 @@ class TlsConnection(Connection):
         #: The peer's first bytes.
         self._begin = b""
         self._begun_at = listener.ticks
+        #: How much the peer sent for the handshake.
+        self._received = 0
         self.tls_version: str | None = None
 
     @property
@@ -63,7 +75,9 @@ class TlsConnection(Connection):
         return not self._queued
 
     def opened(self) -> None:
-        if not self.join_newcomers():
+        if self.join_newcomers():
+            self.memory = self.broker.newcomers.memory
+        else:
             self.abort()
 
     # ── the handshake ───────────────────────────────────────────────────────────────────────────────────────────
@@ -79,9 +93,13 @@ class TlsConnection(Connection):
         self._incoming.write(self._listener.encrypted[:nbytes])
         if self._encrypted:
             self._decrypt()
-        elif self._incoming.pending > _HANDSHAKE_BYTES_MAX:
+            return
+        self._received += nbytes
+        if self._received > _HANDSHAKE_BYTES_MAX:
             self._fail("more bytes than a handshake has")
-        elif not self._queued:
+            return
+        self.broker.newcomers.hold(self, nbytes, self._listener.ticks)
+        if not self._queued and not self._closing:
             self._queued = True
             self.broker.newcomers.handshake(self)
 
@@ -113,6 +131,8 @@ class TlsConnection(Connection):
         assert self._tls is not None
         self._encrypted = True
         self._begin = b""
+        self.memory.release(self)
+        self.memory = self.broker.request_memory
         self.tls_version = self._tls.version()
         certificate = self._tls.getpeercert(True)
         tls = self._listener.security.tls

@@ -82,6 +82,26 @@ async def test_connections_that_wait_for_us_stay_and_the_new_one_goes(few: int) 
     assert len(bench.broker.newcomers) == 0
 
 
+async def test_what_handshakes_hold_is_bounded_and_the_slowest_gives_way() -> None:
+    own = Authority().issue("CN=broker", "localhost")
+    bench = TlsBench(**{
+        "ssl.keystore.type": "PEM", "ssl.keystore.key": own.key_pem(), "ssl.keystore.certificate.chain": own.chain_pem,
+    })  # fmt: skip
+    newcomers = bench.broker.newcomers
+    newcomers.memory.limit = 20 * KIB
+    slow = [bench.tls() for _ in range(4)]
+    for peer in slow:
+        peer.raw(b"\x16\x03\x01\x40\x00\x01\x00\x3f\xfc\x03\x03" + bytes(6000))  # the beginning of a long ClientHello
+        await turns()
+    assert [peer.wire.aborted for peer in slow] == [True, False, False, False]
+    honest = await bench.tls(client(None)).shake()
+    assert honest.connection.tls_version is not None
+    assert newcomers.memory.used <= 20 * KIB
+    for peer in slow:
+        peer.connection.connection_lost(None)
+    assert (newcomers.memory.used, len(newcomers)) == (0, 0)
+
+
 async def test_a_plain_listener_has_no_newcomers(few: int) -> None:
     bench = Bench()
     bench.broker.newcomers = Newcomers()
