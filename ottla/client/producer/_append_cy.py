@@ -410,13 +410,14 @@ class Appender:
         self._reason = 0
         self._pause = False
         many: list[Any] = items
+        stamp: Any = int(self._clock() * 1000.0)  # one time for what comes at once
         for index in range(start, len(many)):
             item = many[index]
             if type(item) is tuple:
                 key, value = item
-                batch = self._put(topic, value, key, None, None, None)
+                batch = self._put(topic, value, key, None, None, stamp)
             else:
-                batch = self._put(topic, item, None, None, None, None)
+                batch = self._put(topic, item, None, None, None, stamp)
             if batch is None:
                 return index - start
             _note(batch, batch._count - 1, owner, segments)
