@@ -15,10 +15,12 @@ import asyncio
 import ipaddress
 import logging
 import ssl
+import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from http.client import HTTPException
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -129,7 +131,7 @@ class _Fetcher:
         """Fetch once; raises OSError or ValueError."""
         from ..security.json_web_tokens import read_keys
 
-        keys, refused = read_keys(await asyncio.to_thread(read_url, self._url, self._ca_file))
+        keys, refused = read_keys(await _in_daemon(partial(read_url, self._url, self._ca_file)))
         for reason in refused:
             log.warning("%s: %s", self._url, reason)
         if not keys:
@@ -153,6 +155,32 @@ class _Fetcher:
                 wait_s, backoff_s = backoff_s, min(backoff_s * 2, self._backoff_max_s)
             else:
                 wait_s, backoff_s = self._refresh_s, self._backoff_s
+
+
+async def _in_daemon(function: Callable[[], bytes]) -> bytes:
+    """Call what may wait for a slow peer, in a thread that nobody waits for when the broker stops."""
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[bytes] = loop.create_future()
+
+    def settle(result: bytes | None, problem: Exception | None) -> None:
+        if future.cancelled():
+            return
+        if problem is not None:
+            future.set_exception(problem)
+        else:
+            future.set_result(result or b"")
+
+    def call() -> None:
+        result, problem = None, None
+        try:
+            result = function()
+        except Exception as error:  # noqa: BLE001 - it is raised where the answer is waited for
+            problem = error
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(settle, result, problem)
+
+    threading.Thread(target=call, name="fetch keys", daemon=True).start()
+    return await future
 
 
 # -- addresses ---------------------------------------------------------------------------------------------------------
@@ -214,6 +242,9 @@ def read_url(url: str, ca_file: str | None) -> bytes:
                 if time.monotonic() > ends:
                     raise TimeoutError(f"the answer takes more than {DEADLINE_S:.0f} s")
             return body
+    except urllib.error.HTTPError as problem:
+        problem.close()
+        raise OSError(f"the answer is {problem.code} {problem.reason}") from None
     except HTTPException as problem:
         raise OSError(f"the answer is no HTTP: {type(problem).__name__}") from None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 
 import pytest
 
@@ -169,6 +170,19 @@ async def test_when_the_provider_fails_the_old_keys_stay(provider):
             while "authenticated" in await log_in(running, token(**TIMES)):  # a key that was withdrawn serves nobody
                 await asyncio.sleep(0)
         assert await log_in(running, token("rsa-2", **TIMES)) == "authenticated for 600000 ms"
+
+
+async def test_a_broker_stops_while_the_provider_keeps_it_waiting(provider):
+    never = threading.Event()
+    async with broker(provider, **{"sasl.oauthbearer.jwks.endpoint.refresh.ms": "1"}) as running:
+        provider.answer = lambda request: never.wait(30)  # type: ignore[assignment]
+        asked = provider.asked
+        async with asyncio.timeout(5):
+            while provider.asked == asked:
+                await asyncio.sleep(0)
+        async with asyncio.timeout(2):
+            await running.broker.key_sets.stop()
+    never.set()
 
 
 async def test_a_file_that_is_allowed(tmp_path, provider):
