@@ -238,7 +238,7 @@ def run(folder: Path, count: int, seconds: float, constants: dict[str, float] | 
                 attacks[kind], most = done, max(most, sockets - idle)
                 reaped = max(reaped, done.get("longest_s", 0.0))
                 honest.phase(f"after {kind}")
-                time.sleep(2)
+                time.sleep(min(2.0, seconds))
             phases = honest.finish()
         time.sleep(1.5)
         return Found(

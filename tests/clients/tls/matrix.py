@@ -22,7 +22,7 @@ from .brokers import TlsBrokers
 from .cases import CASES, Case
 
 #: How long a client that should get in may take on a busy machine, and how long one that should not goes on trying.
-PATIENCE_S, REFUSED_S = 30, 3
+PATIENCE_S, REFUSED_S = 30, 2
 
 
 def _python(library: str) -> Callable[[], Command]:
