@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 import threading
 
 import pytest
@@ -10,8 +11,10 @@ import pytest
 from ottla.broker import jwks as keys_of
 from ottla.broker.config import ConfigError
 from ottla.broker.jwks import ALLOWED_SETTING, check_allowed, read_url
+from ottla.security.mechanisms.oauthbearer import LOGIN_MODULE as LOGIN
 from ottla.security.mechanisms.oauthbearer import UNSECURED_HANDLER, UNSECURED_SETTING, URL_SETTING
 from tests.security.oauth_tokens import AUDIENCE, ISSUER, jwks, public_jwk, raw_token, token
+from tests.support.certificates import Authority
 from tests.support.identity_provider import IdentityProvider
 from tests.support.in_process import RunningBroker
 from tests.support.sasl_talk import Talk
@@ -192,6 +195,25 @@ async def test_a_file_that_is_allowed(tmp_path, provider):
     async with broker(provider, **{URL_SETTING: url, ALLOWED_SETTING: url}) as running:
         assert (await log_in(running, token(**TIMES))).startswith("authenticated")
     assert provider.asked == 0
+
+
+@pytest.mark.parametrize("trusted", [True, False])
+async def test_keys_over_tls_by_an_authority_of_ones_own(tmp_path, trusted):
+    authority = Authority()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(authority.issue("CN=idp", "127.0.0.1").write_pem(tmp_path / "idp.pem"))
+    path = (authority if trusted else Authority()).write(tmp_path / "ca.pem")
+    entry = f'{LOGIN} required ssl.truststore.location="{path}";'
+    with IdentityProvider(jwks(public_jwk("rsa")), tls=context) as provider:
+        running = broker(provider, **{"listener.name.sasl.oauthbearer.sasl.jaas.config": entry})
+        if trusted:
+            async with running:
+                assert (await log_in(running, token(**TIMES))).startswith("authenticated")
+        else:
+            with pytest.raises(ConfigError, match="CERTIFICATE_VERIFY_FAILED"):
+                async with running:
+                    raise AssertionError("it started")
+    assert provider.asked == (1 if trusted else 0)
 
 
 # -- addresses ---------------------------------------------------------------------------------------------------------

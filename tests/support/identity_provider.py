@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -12,8 +13,8 @@ from typing import Self
 class IdentityProvider:
     """Answers every GET with `body` and `status`, or lets `answer` do it; `asked` counts."""
 
-    def __init__(self, body: bytes = b"", status: int = 200) -> None:
-        self.body, self.status = body, status
+    def __init__(self, body: bytes = b"", status: int = 200, tls: ssl.SSLContext | None = None) -> None:
+        self.body, self.status, self._tls = body, status, tls
         self.headers: dict[str, str] = {}
         self.answer: Callable[[BaseHTTPRequestHandler], None] = self._plainly
         self.asked = 0
@@ -31,6 +32,8 @@ class IdentityProvider:
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
+        if tls is not None:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
 
     def _plainly(self, request: BaseHTTPRequestHandler) -> None:
@@ -42,7 +45,8 @@ class IdentityProvider:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_port}/jwks"
+        scheme = "http" if self._tls is None else "https"
+        return f"{scheme}://127.0.0.1:{self._server.server_port}/jwks"
 
     def __enter__(self) -> Self:
         self._thread.start()
