@@ -447,7 +447,8 @@ class Cluster:
             except ClientError as problem:
                 self._refresh_failures += 1
                 self._refresh_again = True
-                log.warning("metadata could not be refreshed: %s", problem)
+                level = logging.WARNING if self._refresh_failures == 1 else logging.DEBUG  # once for each outage
+                log.log(level, "metadata could not be refreshed: %s", problem)
 
         self._refresh = self._loop.create_task(run())
         self._refresh.add_done_callback(self._end_refresh)
