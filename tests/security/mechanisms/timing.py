@@ -148,10 +148,10 @@ def measure(pair: Pair, samples: int) -> float:
     return welch(*found)
 
 
-def all_pairs(samples: int, tries: int = 3) -> Iterator[tuple[Pair, float]]:
+def all_pairs(samples: int, slow_samples: int = 0, tries: int = 3) -> Iterator[tuple[Pair, float]]:
     """Measure each pair; one that is told apart is measured again, and the smallest |t| counts: noise does not come thrice."""
     for pair in PAIRS:
-        count = max(samples // SLOW_SHARE, 200) if pair.slow else samples
+        count = (slow_samples or max(samples // SLOW_SHARE, 200)) if pair.slow else samples
         t = measure(pair, count)
         for _ in range(tries - 1):
             if abs(t) < T_MAX:
