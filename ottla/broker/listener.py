@@ -13,6 +13,7 @@ import asyncio
 import logging
 import resource
 import socket
+from datetime import UTC, datetime
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
@@ -42,6 +43,7 @@ ACCEPT_BACKLOG = 1024
 FILES_RESERVED = 384
 #: How often the files of certificates are looked at.
 CERTIFICATE_CHECK_TICKS = 5
+TICKS_A_DAY = int(86_400 / SWEEP_INTERVAL_S)
 #: How long `stop` waits for requests under way to give up, and for connections to be gone: a broker is down within 2 s.
 STOP_DEADLINE_S = 0.5
 
@@ -217,6 +219,8 @@ class Listener:
             self.broker.newcomers.memory.relieve(self.ticks, PRESSURE_DEADLINE_S / SWEEP_INTERVAL_S)
         if self.security.tls is not None and self.ticks % CERTIFICATE_CHECK_TICKS == 0:
             self.security.reload_if_changed()
+            if self.ticks % TICKS_A_DAY == 0:
+                self.security.warn_if_ending(datetime.now(UTC))
         for connection in tuple(self.connections):
             connection.sweep(self.ticks)
 

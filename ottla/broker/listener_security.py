@@ -11,6 +11,7 @@ A setting that may differ by listener is looked for as `listener.name.<name>.<ke
 from __future__ import annotations
 
 import logging
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from ..metadata.configs.broker import BROKER
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 
 
 log = logging.getLogger("ottla.broker.listener")
+
+#: How long before its end a certificate is spoken of.
+ENDING_SOON = timedelta(days=14)
 
 
 class ListenerSecurity:
@@ -50,6 +54,16 @@ class ListenerSecurity:
                 self.tls = server_tls(self.setting)
             except StoreError as problem:
                 raise StoreError(f"listener {self.name}: {problem}") from None
+            self.warn_if_ending(datetime.now(UTC))
+
+    def warn_if_ending(self, now: datetime) -> None:
+        """Say in the log that the certificate will soon be of no use, or is not any more."""
+        if self.tls is not None:
+            until = self.tls.keys.chain[0].not_valid_after_utc
+            if until < now:
+                log.warning("the certificate of listener %s has expired at %s: clients refuse it", self.name, until)
+            elif until < now + ENDING_SOON:
+                log.warning("the certificate of listener %s is valid until %s only", self.name, until)
 
     def configure(self, levels: Levels) -> None:
         """Take over dynamic configs. What they say about TLS was checked when it was set; if it fails now, the old stays."""
@@ -87,6 +101,7 @@ class ListenerSecurity:
             self._refused = None
             until = self.tls.keys.chain[0].not_valid_after_utc
             log.info("listener %s has a new certificate or truststore; it is valid until %s", self.name, until)
+            self.warn_if_ending(datetime.now(UTC))
 
     def _replacement(self, setting: Setting) -> ServerTls:
         assert self.tls is not None

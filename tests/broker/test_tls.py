@@ -551,3 +551,18 @@ async def test_names_may_change_where_that_is_allowed(pki: Pki) -> None:
     touch(pki.authority.issue("CN=other", "localhost").write_pem(pki.folder / "broker.pem"))
     bench.listener.security.reload_if_changed()
     assert serial_of(await bench.tls(pki.client()).shake()) != before
+
+
+@pytest.mark.parametrize(
+    ("days", "said"), [(30, ""), (10, "is valid until"), (-1, "has expired at")], ids=["good", "ending", "over"]
+)
+async def test_the_log_speaks_of_a_certificate_before_its_end(
+    pki: Pki, spoken: pytest.LogCaptureFixture, days: int, said: str
+) -> None:
+    pki.own = pki.authority.issue("CN=broker", "localhost", begin=-9, days=days)
+    bench = pki.bench()
+    assert [said in line for line in spoken.messages if "certificate of listener" in line] == ([True] if said else [])
+    spoken.clear()
+    bench.listener.ticks = 86_399
+    bench.listener.sweep()
+    assert len(spoken.messages) == (1 if said else 0)
