@@ -53,6 +53,11 @@ async def authenticate(connection: Connection, config: Config, timeout_s: float)
     if name is None or name not in MECHANISMS:
         raise ConfigError(f"sasl.mechanism={name}: the mechanisms are {', '.join(MECHANISMS)}")
     options = jaas_options(config.sasl_jaas_config)
+    password = config.sasl_password or options.get("password", "")
+    if name == "OAUTHBEARER":
+        from . import oauth  # brings urllib, for who needs it
+
+        password = await oauth.token(config) or password
     settings = {key: value for key, value in config.dotted().items() if key.startswith("sasl.")}
     inputs = ClientInputs(
         mechanism=name,
@@ -60,7 +65,7 @@ async def authenticate(connection: Connection, config: Config, timeout_s: float)
         random=secrets.token_bytes,
         host=connection.address.host,
         username=config.sasl_username or options.get("username", ""),
-        password=config.sasl_password or options.get("password", ""),
+        password=password,
         options=options,
         settings=settings,
     )

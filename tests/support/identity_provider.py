@@ -27,6 +27,8 @@ class IdentityProvider:
                 outer.answer(self)
                 outer.arrived.release()
 
+            do_POST = do_GET
+
             def log_message(self, *_: object) -> None:
                 """Say nothing."""
 
