@@ -14,14 +14,15 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Mapping
-from typing import Any, Self
+from collections.abc import Iterable, Mapping
+from typing import Any, Self, Unpack
 
 from .errors import ConfigError
 from .settings import Setting, rows
 from .settings_common import CommonSettings
 from .settings_consumer import ConsumerSettings
 from .settings_producer import ProducerSettings
+from .settings_types import Settings
 
 #: Dotted names of other clients that have no meaning here, each with the reason, so that a file can be taken over.
 IGNORED = {
@@ -38,11 +39,12 @@ IGNORED = {
 class Config(CommonSettings, ProducerSettings, ConsumerSettings):
     """Settings of a client. Keyword arguments are the dotted names with `_` for `.`; `bootstrap` is bootstrap.servers."""
 
-    def __init__(self, bootstrap: Any = None, **settings: Any) -> None:
+    def __init__(self, bootstrap: str | Iterable[str] | None = None, **settings: Unpack[Settings]) -> None:
+        given: dict[str, Any] = dict(settings)
         if bootstrap is not None:
-            settings["bootstrap_servers"] = bootstrap
+            given["bootstrap_servers"] = bootstrap
         values: dict[str, Any] = {}
-        for name, value in settings.items():
+        for name, value in given.items():
             row = _ROWS.get(name)
             if row is None:
                 raise ConfigError(_unknown(name, _ROWS))
@@ -68,14 +70,18 @@ class Config(CommonSettings, ProducerSettings, ConsumerSettings):
     def from_env(cls, prefix: str = "KAFKA_", environ: Mapping[str, str] | None = None, **more: Any) -> Self:
         """Read variables such as KAFKA_BOOTSTRAP_SERVERS. Variables of the prefix that name no setting are refused."""
         environ = os.environ if environ is None else environ
-        found = {name[len(prefix) :].lower().replace("_", "."): value for name, value in environ.items() if name.startswith(prefix)}
+        found = {
+            name[len(prefix) :].lower().replace("_", "."): value
+            for name, value in environ.items()
+            if name.startswith(prefix)
+        }
         config = cls.from_dict(found, **more)
         config.__dict__["_sources"].update(
             {name: "environment" for name in config.__dict__["_sources"] if name not in more}
         )
         return config
 
-    def replace(self, **settings: Any) -> Self:
+    def replace(self, **settings: Unpack[Settings]) -> Self:
         """Another configuration, with some settings changed."""
         return type(self)(**{**self.given, **settings})
 

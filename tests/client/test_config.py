@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import importlib.util
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
 from ottla.client.config import Config
 from ottla.client.errors import ConfigError
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_dotted_names_and_keywords_mean_the_same() -> None:
@@ -85,3 +89,13 @@ def test_a_config_does_not_change() -> None:
         config.linger_ms = 5
     assert config.replace(linger_ms=7).linger_ms == 7
     assert config.linger_ms == 5
+
+
+def test_types_and_page_are_those_of_the_tables() -> None:
+    spec = importlib.util.spec_from_file_location("client_settings", ROOT / "tools" / "client_settings.py")
+    assert spec is not None
+    assert spec.loader is not None
+    tool = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(tool)
+    assert tool.TYPES.read_text() == tool.types(), "run: python tools/client_settings.py"
+    assert tool.PAGE.read_text() == tool.page(), "run: python tools/client_settings.py"

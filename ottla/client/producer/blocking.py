@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, Generic, Self, TypeVar, Unpack
 
 from ..blocking import BlockingClient
 from ..config import Config
+from ..settings_types import Settings
 from . import _append_cy
 from ._append_cy import Ack
 from .batch import RecordMetadata
@@ -34,7 +35,7 @@ class Producer(BlockingClient, Generic[K, V]):
 
     def __init__(
         self, config: Config | Mapping[str, Any] | str | None = None, *, key: Any = None, value: Any = None,
-        hooks: Any = None, **settings: Any,
+        hooks: Any = None, **settings: Unpack[Settings],
     ) -> None:  # fmt: skip
         self._producer: AsyncProducer[K, V] = AsyncProducer(config, key=key, value=value, hooks=hooks, **settings)
         self._direct = _append_cy.is_compiled()

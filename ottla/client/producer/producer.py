@@ -18,7 +18,7 @@ import random
 import time
 from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, Generic, Self, TypeVar, Unpack
 
 from ...protocol.errors import ErrorCode
 from ..cluster import Cluster
@@ -33,6 +33,7 @@ from ..errors import (
     broker_error,
 )
 from ..serde import serializer
+from ..settings_types import Settings
 from . import _append_cy
 from ._append_cy import Ack, Appender
 from .batch import RecordMetadata
@@ -58,7 +59,7 @@ class Producer(Generic[K, V]):
 
     def __init__(
         self, config: Config | Mapping[str, Any] | str | None = None, *, key: Any = None, value: Any = None,
-        hooks: Any = None, **settings: Any,
+        hooks: Any = None, **settings: Unpack[Settings],
     ) -> None:  # fmt: skip
         self.config = as_config(config, **settings)
         self.metrics = ProducerMetrics(hooks)
