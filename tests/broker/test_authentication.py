@@ -82,6 +82,7 @@ def time(monkeypatch):
     return pause
 
 
+@pytest.mark.slow
 async def test_every_conversation_goes_as_with_kafka(running):
     found = {name: await run(running.sasl, script) for name, script in sasl_talk.SCRIPTS.items()}
     wanted = {name: KAFKA[name] for name in found}
@@ -124,6 +125,7 @@ async def test_the_counts_are_shown_under_kafkas_names(running):
     }  # fmt: skip
 
 
+@pytest.mark.slow
 async def test_a_refusal_waits_and_nothing_is_read_meanwhile():
     async with SaslBroker(**settings(connection__failed__authentication__delay__ms="150")) as running:
         for mechanism in ("PLAIN", SCRAM_512):

@@ -20,6 +20,7 @@ from ottla.security import acl
 from tests.support.process import OttlaProcess
 from tests.support.sasl_talk import SCRAM_256, SCRAM_512, Talk
 
+pytestmark = pytest.mark.slow
 SETTINGS = {
     "listeners": "SASL_PLAINTEXT://127.0.0.1:0",
     "sasl.enabled.mechanisms": "SCRAM-SHA-256,SCRAM-SHA-512,PLAIN",

@@ -15,6 +15,8 @@ import json
 import urllib.request
 from pathlib import Path
 
+import pytest
+
 from ottla.cli.main import main
 from ottla.protocol.apis.describe_configs import DescribeConfigsRequest, DescribeConfigsResource
 from ottla.protocol.apis.incremental_alter_configs import (
@@ -117,6 +119,7 @@ def forms(secret: str) -> list[bytes]:
     return [raw, base64.b64encode(raw).rstrip(b"=")[:-1], raw.hex().encode()]
 
 
+@pytest.mark.slow
 def test_no_planted_secret_is_found_anywhere(tmp_path: Path) -> None:
     port, sasl, metrics = free_port(), free_port(), free_port()
     config = tmp_path / "server.properties"
