@@ -182,7 +182,9 @@ class Membership:
         """Leave the group; what was owned has been given up. Waits at most a request's time."""
         self._leaving = True
         if self._task is not None:
-            self._task.cancel()
+            # A drain may wait for a loop body that will never come back; the consumer has committed what was processed.
+            for task in (self._task, *self._drains):
+                task.cancel()
             await asyncio.gather(self._task, *self._drains, return_exceptions=True)
         self.machine.failed(self.now_ms())  # an Ask that was on the way has no answer any more
         self.machine.leave()

@@ -300,3 +300,116 @@ async def test_exactly_once_aborts_and_reads_again(kafka: Kafka) -> None:
                     consumer.stop()
     out = await read(kafka.bootstrap, "out")
     assert sorted(record.value for record in out) == sorted(b'{"n": %d}' % i for i in range(20))
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+async def test_a_pattern_takes_in_topics_that_are_made_later(kafka: Kafka, protocol: str) -> None:
+    fill(kafka, 1, partitions=1, topic="orders.eu")
+    options = {"group_protocol": protocol, "metadata_max_age_ms": 50, "heartbeat_interval_ms": 20}
+    async with (
+        asyncio.timeout(20),
+        Consumer(kafka.bootstrap, pattern=r"orders\..*", group="g", start="earliest", **options) as consumer,
+    ):
+        stream = aiter(consumer)
+        assert (await anext(stream)).topic == "orders.eu"
+        if protocol == "consumer":
+            return  # the broker looks again after ten seconds
+        await asyncio.to_thread(fill, kafka, 1, 1, "orders.us")
+        await asyncio.to_thread(fill, kafka, 1, 1, "other")
+        assert (await anext(stream)).topic == "orders.us"
+        assert {topic for topic, _ in consumer.assignment} == {"orders.eu", "orders.us"}
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+async def test_a_static_member_comes_back_to_its_partitions_without_a_rebalance(kafka: Kafka, protocol: str) -> None:
+    fill(kafka, 4, partitions=2)
+    options = {"group": "g", "start": "earliest", "group_protocol": protocol, "heartbeat_interval_ms": 20}
+    async with asyncio.timeout(20):
+        async with Consumer(kafka.bootstrap, "orders", group_instance_id="a", **options) as stays:
+            reading = asyncio.ensure_future(take(stays, 99))
+            async with Consumer(kafka.bootstrap, "orders", group_instance_id="b", **options) as goes:
+                while len(goes.assignment) != 1 or len(stays.assignment) != 1:
+                    await asyncio.sleep(0)
+                had = goes.assignment
+            rebalances = stays.metrics["rebalances"]
+            async with Consumer(kafka.bootstrap, "orders", group_instance_id="b", **options) as back:
+                while not back.assignment:
+                    await asyncio.sleep(0)
+                assert back.assignment == had
+            assert stays.metrics["rebalances"] == rebalances
+            reading.cancel()
+
+
+async def test_closing_does_not_wait_for_a_loop_that_was_left_with_a_record_in_hand(kafka: Kafka) -> None:
+    fill(kafka, 2, partitions=1)
+    options = {"group": "g", "start": "earliest", "assignors": ["range"], "heartbeat_interval_ms": 20}
+    async with asyncio.timeout(20), Consumer(kafka.bootstrap, "orders", **options) as first:
+        await anext(aiter(first))
+        async with Consumer(kafka.bootstrap, "orders", **options):
+            while first.assignment:  # the rebalance waits for the record in hand
+                await asyncio.sleep(0)
+            await first.close()
+
+
+async def test_a_second_consumer_of_the_same_instance_fences_the_first(kafka: Kafka) -> None:
+    fill(kafka, 1, partitions=1)
+    options = {"group": "g", "start": "earliest", "assignors": ["range"], "heartbeat_interval_ms": 20}
+    async with asyncio.timeout(20), Consumer(kafka.bootstrap, "orders", group_instance_id="a", **options) as first:
+        stream = aiter(first)
+        await anext(stream)
+        async with Consumer(kafka.bootstrap, "orders", group_instance_id="a", **options):
+            with pytest.raises(BrokerError, match="FENCED_INSTANCE_ID"):
+                await anext(stream)
+
+
+async def test_new_partitions_of_a_topic_are_read(kafka: Kafka) -> None:
+    from ottla import Admin
+
+    fill(kafka, 1, partitions=1)
+    options = {"metadata_max_age_ms": 50, "heartbeat_interval_ms": 20, "assignors": ["range"]}
+    async with (
+        asyncio.timeout(20),
+        Admin(kafka.bootstrap) as admin,
+        Consumer(kafka.bootstrap, "orders", group="g", start="earliest", **options) as consumer,
+    ):
+        stream = aiter(consumer)
+        await anext(stream)
+        await admin.topics.set_partitions("orders", 2)
+        reading = asyncio.ensure_future(anext(stream))
+        while len(consumer.assignment) != 2:
+            await asyncio.sleep(0)
+        reading.cancel()
+
+
+async def test_prefetching_stops_at_its_bound(kafka: Kafka) -> None:
+    kafka.topic("t", partitions=4).put([bytes(10_000) for _ in range(400)])
+    options = {"prefetch_bytes": 100_000, "max_partition_fetch_bytes": 20_000, "fetch_max_bytes": 100_000}
+    async with Consumer(kafka.bootstrap, "t", start="earliest", **options) as consumer:
+        most = 0
+        count = 0
+        async for _ in consumer:
+            most = max(most, consumer.metrics["buffered_bytes"])
+            count += 1
+            if count == 400:
+                break
+    assert most < 250_000
+
+
+async def test_20_members_share_20_partitions(kafka: Kafka) -> None:
+    fill(kafka, 200, partitions=20)
+    options = {"heartbeat_interval_ms": 20, "assignors": ["cooperative-sticky"], "group": "g", "start": "earliest"}
+    members = [Consumer(kafka.bootstrap, "orders", **options) for _ in range(20)]
+    seen: Counter[bytes] = Counter()
+
+    async def work(consumer: Consumer[object, object]) -> None:
+        async for record in consumer:
+            seen[record.value] += 1
+
+    async with asyncio.timeout(60):
+        await asyncio.gather(*(member.start() for member in members))
+        tasks = [asyncio.ensure_future(work(member)) for member in members]
+        while len(seen) < 200 or any(len(member.assignment) != 1 for member in members):
+            await asyncio.sleep(0)
+        await asyncio.gather(*(member.close() for member in members))
+        await asyncio.gather(*tasks)
+    assert set(seen.values()) == {1}

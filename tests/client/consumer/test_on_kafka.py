@@ -134,7 +134,8 @@ def java_member(bootstrap: str, topic: str, group: str, strategy: str, note: Any
 
 
 @pytest.mark.parametrize(("strategy", "java"), [
-    ("range", "RangeAssignor"), ("roundrobin", "RoundRobinAssignor"),
+    pytest.param("range", "RangeAssignor", marks=pytest.mark.campaign),
+        pytest.param("roundrobin", "RoundRobinAssignor", marks=pytest.mark.campaign),
     ("cooperative-sticky", "CooperativeStickyAssignor"),
 ])  # fmt: skip
 async def test_java_librdkafka_and_we_share_a_group(jvm: KafkaJvm, admin: Admin, strategy: str, java: str) -> None:
@@ -243,12 +244,14 @@ async def test_admin_sees_what_there_is(jvm: KafkaJvm, admin: Admin) -> None:
     assert (await admin.cluster.features())["metadata.version"].level > 0
     await admin.topics.create("seen", partitions=2, if_exists="ok")
     await admin.topics.set_partitions("seen", 3)
-    assert len((await admin.topics.describe("seen"))["seen"].partitions) == 3
+    async with asyncio.timeout(20):  # the broker that is asked follows the controller
+        while len((await admin.topics.describe("seen"))["seen"].partitions) < 3:
+            await asyncio.sleep(0)
     with pytest.raises(BrokerError) as problem:
         await admin.topics.create("seen")
     assert problem.value.code == ErrorCode.TOPIC_ALREADY_EXISTS
     await admin.quotas.set({"user": "a"}, {"request_percentage": 50.0})
-    async with asyncio.timeout(20):  # the broker that is asked follows the controller
+    async with asyncio.timeout(20):
         while await admin.quotas.describe() != [({"user": "a"}, {"request_percentage": 50.0})]:
             await asyncio.sleep(0)
         await admin.users.set_password("bob", "secret")
