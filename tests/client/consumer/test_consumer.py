@@ -50,6 +50,7 @@ async def test_a_group_goes_on_where_it_stopped_and_commits_nothing_that_is_in_h
         assert (await consumer.committed())["orders", 0].offset == 5
 
 
+@pytest.mark.kafka(config={"group.consumer.min.heartbeat.interval.ms": 20, "group.consumer.heartbeat.interval.ms": 20})
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 async def test_members_that_come_and_go_lose_nothing_and_double_nothing(kafka: Kafka, protocol: str) -> None:
     fill(kafka, 600, partitions=6)
@@ -320,6 +321,7 @@ async def test_a_pattern_takes_in_topics_that_are_made_later(kafka: Kafka, proto
         assert {topic for topic, _ in consumer.assignment} == {"orders.eu", "orders.us"}
 
 
+@pytest.mark.kafka(config={"group.consumer.min.heartbeat.interval.ms": 20, "group.consumer.heartbeat.interval.ms": 20})
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 async def test_a_static_member_comes_back_to_its_partitions_without_a_rebalance(kafka: Kafka, protocol: str) -> None:
     fill(kafka, 4, partitions=2)
