@@ -3,7 +3,7 @@
 A serde has `serialize(value, topic) -> bytes` and `deserialize(data, topic) -> value`. Where one is expected, a plain function
 of one argument does as well. `None` never reaches a serde: a record without key or value has none.
 
-    serde.Str   serde.Int   serde.Bytes   serde.Json()   serde.Msgspec(Order)
+    serde.Str   serde.Int   serde.Bytes   serde.Json()   serde.Msgspec(Order)   serde.Pydantic(Order)
 """
 
 from __future__ import annotations
@@ -116,6 +116,22 @@ class Msgspec(Generic[T]):
 
     def deserialize(self, data: bytes, topic: str) -> T:
         return self._decode(data)
+
+
+class Pydantic(Generic[T]):
+    """A pydantic model as JSON."""
+
+    def __init__(self, model: type[T]) -> None:
+        self._model: Any = model
+
+    def serialize(self, value: T, topic: str) -> bytes:
+        model: Any = value
+        text: str = model.model_dump_json()
+        return text.encode()
+
+    def deserialize(self, data: bytes, topic: str) -> T:
+        value: T = self._model.model_validate_json(data)
+        return value
 
 
 def serializer(given: Any) -> Callable[[Any, str], bytes] | None:

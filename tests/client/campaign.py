@@ -125,7 +125,7 @@ async def produce(bootstrap: str, records: int, size: int, chance: random.Random
         "batch_size": chance.choice([2000, 20_000, 512 << 10]), "linger_ms": chance.choice([0, 5]),
         "compression_type": codec, "retry_backoff_ms": 10, "retry_backoff_max_ms": 200,
         "reconnect_backoff_ms": 10, "reconnect_backoff_max_ms": 100, "request_timeout_ms": 5000,
-        "buffer_memory": 4 << 20,
+        "buffer_memory": 4 << 20, "max_block_ms": "30m", "delivery_timeout_ms": "30m",
     }  # fmt: skip
     async with Producer(bootstrap, **settings) as producer:
         for number in range(records // PARTITIONS):
@@ -231,10 +231,13 @@ def main() -> None:
     parser.add_argument("--records", type=int, default=1_000_000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--size", type=int, default=100)
+    parser.add_argument("--kills", type=float, default=0.15, help="how many of the troubles are a kill")
     parser.add_argument("--kafka", action="store_true", help="Apache Kafka instead of Ottla")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="ottla-campaign-") as folder:
-        _, problems = asyncio.run(run(asked.records, asked.seed, asked.size, Path(folder), kafka=asked.kafka))
+        _, problems = asyncio.run(
+            run(asked.records, asked.seed, asked.size, Path(folder), kafka=asked.kafka, kill_share=asked.kills)
+        )
     for problem in problems:
         print("WRONG", problem)
     sys.exit(bool(problems))

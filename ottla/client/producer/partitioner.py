@@ -14,6 +14,18 @@ if TYPE_CHECKING:
     from .queues import PartitionQueue
 
 
+class RoundRobin:
+    """Each topic's partitions in turn, whatever the key (partitioner.class=round_robin)."""
+
+    def __init__(self) -> None:
+        self._next: dict[str, int] = {}
+
+    def __call__(self, topic: str, key: bytes | None, partitions: int) -> int:
+        turn = self._next.get(topic, -1) + 1
+        self._next[topic] = turn
+        return turn % partitions
+
+
 def sticky_partition(
     metadata: Metadata, topic: str, queues: Mapping[tuple[str, int], PartitionQueue], chance: float
 ) -> int:

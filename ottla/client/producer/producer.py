@@ -39,7 +39,7 @@ from ._append_cy import Ack, Appender
 from .batch import RecordMetadata
 from .identity import IdentityKeeper
 from .metrics import ProducerMetrics
-from .partitioner import sticky_partition
+from .partitioner import RoundRobin, sticky_partition
 from .sender import Sender, batch_memory
 from .sending import SendReport, send_many
 from .transaction import GroupMember, TransactionManager
@@ -65,8 +65,10 @@ class Producer(Generic[K, V]):
         self.metrics = ProducerMetrics(hooks)
         self._key = serializer(key)
         self._value = serializer(value)
-        self._plain = self._key is None and self._value is None and self.config.partitioner is None
         self._partitioner: Callable[[str, bytes | None, int], int] | None = self.config.partitioner
+        if self._partitioner is None and self.config.partitioner_class == "round_robin":
+            self._partitioner = RoundRobin()
+        self._plain = self._key is None and self._value is None and self._partitioner is None
         self._state = "new"
         self._problem: ClientError | None = None
         self._turn_wanted = False
@@ -99,7 +101,7 @@ class Producer(Generic[K, V]):
             on_full=lambda batch: self._full(batch),
             on_open=lambda: self._sender.wake(),
             choose=self._choose,
-            by_key=not config.partitioner_ignore_keys and config.partitioner_class == "default",
+            by_key=not config.partitioner_ignore_keys,
         )
         loop = asyncio.get_running_loop()
         wake = self._thread_safe_wake or loop.call_soon

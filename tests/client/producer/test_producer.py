@@ -386,6 +386,13 @@ async def test_a_partitioner_of_ones_own(kafka: Kafka) -> None:
         assert (await producer.send_many("t", [(b"ab", b"v")])).counts == {2: 1}
 
 
+async def test_round_robin(kafka: Kafka) -> None:
+    kafka.topic("t", partitions=3)
+    async with Producer(kafka.bootstrap, partitioner_class="round_robin") as producer:
+        assert [(await producer.send("t", b"v", b"same key")).partition for _ in range(4)] == [0, 1, 2, 0]
+        assert (await producer.send_many("t", [b"v"] * 9)).counts == {0: 3, 1: 3, 2: 3}
+
+
 async def test_hooks_see_batches(kafka: Kafka) -> None:
     seen: list[Any] = []
 
