@@ -161,7 +161,7 @@ class _Reasons(logging.Handler):
         for word, kind in (("UnsupportedSaslMechanism", "mechanism"), ("AuthenticationFailed", "refused")):
             if word in text:
                 return answer(kind, text)
-        return answer("other", text)
+        return answer("other", f"socket disconnected: {text}" if "socket disconnected" in text else text)
 
 
 def aiokafka(case: Answer) -> Answer:
