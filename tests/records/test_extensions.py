@@ -58,7 +58,7 @@ def test_a_source_newer_than_its_compiled_form_runs_instead_of_it_and_says_so(tm
     for name in ["setup.py", "ottla/__init__.py", "ottla/_cython.py", "ottla/_extensions.py"]:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
-    for room in ("records", "protocol", "log"):
+    for room in ("records", "protocol", "log", "client"):
         shutil.copytree(ROOT / "ottla" / room, tmp_path / "ottla" / room, ignore=shutil.ignore_patterns("__pycache__"))
     files = [tmp_path / _extensions.source(name).relative_to(ROOT) for name in _extensions.HOT_MODULES]
     for file in files:
