@@ -62,7 +62,7 @@ async def ottla_arrow(bootstrap: str, topic: str, count: int) -> dict[str, float
     seen = size = 0
     meter = Meter()
     async with Consumer(bootstrap, topic, start="earliest") as consumer:
-        async for batch in consumer.batches(max_records=50_000):
+        async for batch in consumer.batches(max_records=10_000):
             if not seen:
                 batch.to_arrow()["value"].nbytes  # noqa: B018  # what is imported at first use does not count
                 meter.first()
