@@ -54,9 +54,10 @@ report-card: $(VENV)/.dev ## every outside suite on Ottla and Apache Kafka, docs
 campaign: $(VENV)/.dev ## hours of random input: the tests marked `campaign`
 	$(BIN)/pytest -m campaign $(ARGS)
 
-docs: $(VENV)/.dev ## write the pages that are made from tables: configuration, APIs, metrics
+docs: $(VENV)/.dev ## write the pages that are made from tables: configuration, APIs, metrics, command line
 	$(BIN)/python -m ottla.metadata.configs.document
 	$(BIN)/python tools/apis.py
+	$(BIN)/python tools/cli.py
 	$(BIN)/python tools/metrics.py
 	$(BIN)/python tools/dashboard.py
 

@@ -5,22 +5,26 @@
     ottla log dump FILE ... [--json] [--records]
     ottla secure init DIR [--host NAME] ... [--port PORT] [--user USER]
     ottla user create NAME [--acl RULE] ... | rotate NAME | revoke NAME | list
+    ottla topic | produce | consume | group | config | acl | cluster | txn | bench ...      any Kafka (nouns.py)
     ottla version
 
 Each command names the module that runs it; the module is imported after the arguments are read, which keeps `--help`
-under 0.15 s. `run(arguments)` of that module returns the exit code. docs/cli.md describes every flag (a test holds it).
+under 0.15 s; only the command that is called gets its flags. `run(arguments)` of that module returns the exit code. docs/cli.md describes every flag (a test holds it).
 """
 
 from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
 from .. import __version__
+from .nouns import NOUNS
+from .spec import CONNECTION, adder, fill
 from .trouble import MISUSED, Trouble, explain_reading
 
 DEFAULT_LISTEN = "127.0.0.1:9092"
@@ -110,7 +114,8 @@ def _user_arguments(parser: argparse.ArgumentParser) -> None:
         "list": "list the users",
     }
     for name, text in texts.items():
-        add = actions.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".").add_argument
+        action = actions.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+        add = action.add_argument
         if name != "list":
             add("name", metavar="NAME", help="the user")
         if name in ("create", "rotate"):
@@ -129,13 +134,6 @@ def _user_arguments(parser: argparse.ArgumentParser) -> None:
                 default=[],
                 help="what it may do, such as read:topic:orders or write:topic:logs-*; repeatable",
             )
-        add("--bootstrap", metavar="HOST:PORT", help="a broker to ask (default 127.0.0.1:9092)")
-        add(
-            "--command-config",
-            metavar="FILE",
-            type=Path,
-            help="how to log in there: client properties, as Kafka's tools",
-        )
         add(
             "--data-dir",
             metavar="DIR",
@@ -143,6 +141,7 @@ def _user_arguments(parser: argparse.ArgumentParser) -> None:
             help="ask no broker but this data folder, also before the first start",
         )
         add("--config", metavar="FILE", type=Path, help="the broker's settings, which name its data folder")
+        fill(action, CONNECTION)
         add("--json", action="store_true", help="for programs")
 
 
@@ -182,18 +181,21 @@ COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None], str]] 
     "log": ("look into the files of a data folder", _log_arguments, "log_dump"),
     "user": ("make, change and delete users: API keys for people and programs", _user_arguments, "user"),
     "secure": ("make certificates, a config and client files for TLS and passwords", _secure_arguments, "secure"),
+    **{name: (noun.help, adder(noun), noun.module) for name, noun in NOUNS.items()},
     "version": ("print the version", _no_arguments, "version"),
 }
 
 
-def parser() -> argparse.ArgumentParser:
-    """The whole command line (docs and tests read it too)."""
+def parser(words: Sequence[str] | None = None) -> argparse.ArgumentParser:
+    """The whole command line (docs and tests read it too); with `words`, only the commands among them have their flags."""
     root = _Parser(prog="ottla", description="An event-streaming broker that speaks Apache Kafka's protocol.")
     root.add_argument("--version", action="version", version=f"ottla {__version__}")
+    root.add_argument("--profile", metavar="PROFILE", help="a cluster of the profiles file (default $OTTLA_PROFILE)")
     commands = root.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for name, (text, add_arguments, module) in COMMANDS.items():
         command = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
-        add_arguments(command)
+        if words is None or name in words:
+            add_arguments(command)
         command.set_defaults(module=module)
     return root
 
@@ -201,15 +203,16 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     try:
-        arguments = parser().parse_args(argv)
+        words = sys.argv[1:] if argv is None else list(argv)
+        arguments = parser(words).parse_args(words)
         command = importlib.import_module(f"{__package__}.{arguments.module}")
         code: int = command.run(arguments)
         sys.stdout.flush()
     except Trouble as trouble:
         print(f"ottla: {trouble}", file=sys.stderr)
         return trouble.exit_code
-    except BrokenPipeError:  # `ottla log dump … | head`: the reader has seen enough
-        sys.stderr.close()
+    except BrokenPipeError:  # `ottla consume … | head`: the reader has seen enough
+        _forget_stdout()
         return 0
     except OSError as error:  # a file or folder that a command looked at; what `start` meets is explained there
         found = explain_reading(error)
@@ -220,6 +223,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     return code
+
+
+def _forget_stdout() -> None:
+    """Let what is still buffered for a reader that has gone go nowhere, silently."""
+    try:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+    except (OSError, ValueError):
+        return
 
 
 if __name__ == "__main__":

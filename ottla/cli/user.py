@@ -102,19 +102,15 @@ def _door(arguments: argparse.Namespace) -> Door:
     if arguments.data_dir is not None or arguments.config is not None:
         from ..broker.config import BrokerConfig
 
-        if arguments.bootstrap is not None or arguments.command_config is not None:
+        if hasattr(arguments, "bootstrap") or hasattr(arguments, "command_config"):
             raise Trouble("--data-dir and --bootstrap exclude each other", "give the one that you mean", MISUSED)
         sets = {} if arguments.data_dir is None else {"log.dirs": str(arguments.data_dir)}
         config = BrokerConfig.load(arguments.config, sets=sets)
         Path(config.log_dirs[0]).mkdir(parents=True, exist_ok=True)
         return Folder(config)
-    from ..broker.config import read_file
-    from ..client.config import Config
+    from . import connection
 
-    settings = {} if arguments.command_config is None else read_file(arguments.command_config)
-    bootstrap = arguments.bootstrap or settings.pop("bootstrap.servers", None) or "127.0.0.1:9092"
-    settings.pop("bootstrap.servers", None)
-    return Network(Config.from_dict(settings, bootstrap_servers=bootstrap))
+    return Network(connection.config(arguments))
 
 
 # -- what it does --------------------------------------------------------------------------------------------------
