@@ -7,7 +7,7 @@ from typing import Any
 from ottla.client.cluster import CONTROLLER, Cluster
 from ottla.client.config import Config
 from ottla.protocol.apis.create_partitions import CreatePartitionsRequest, CreatePartitionsTopic
-from ottla.protocol.apis.create_topics import CreatableTopic, CreateTopicsRequest
+from ottla.protocol.apis.create_topics import CreatableTopic, CreatableTopicConfig, CreateTopicsRequest
 from ottla.protocol.apis.delete_topics import DeleteTopicsRequest, DeleteTopicState
 from ottla.protocol.schema import Request
 
@@ -22,8 +22,9 @@ async def ask(bootstrap: str, request: Request, **options: Any) -> Any:
         await cluster.close()
 
 
-async def create_topic(kafka: Any, name: str, partitions: int) -> None:
-    topic = CreatableTopic(name=name, num_partitions=partitions, replication_factor=1)
+async def create_topic(kafka: Any, name: str, partitions: int, **configs: str) -> None:
+    rows = [CreatableTopicConfig(name=key.replace("_", "."), value=value) for key, value in configs.items()]
+    topic = CreatableTopic(name=name, num_partitions=partitions, replication_factor=1, configs=rows)
     answer = await ask(kafka.bootstrap, CreateTopicsRequest(topics=[topic], timeout_ms=10_000))
     assert [row.error_code for row in answer.topics] == [0]
 

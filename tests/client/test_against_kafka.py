@@ -76,7 +76,7 @@ async def test_batches_of_every_codec_are_taken_and_in_order(jvm: KafkaJvm, code
 
 
 async def test_errors_are_kafkas_own(jvm: KafkaJvm) -> None:
-    await create_topic(jvm, "errors", 1)
+    await create_topic(jvm, "errors", 1, message_timestamp_after_max_ms="3600000")
     async with Producer(jvm.bootstrap, max_request_size=4 << 20, batch_size=3 << 20, **FAST) as producer:
         with pytest.raises(BrokerError, match="MESSAGE_TOO_LARGE"):
             await producer.send("errors", b"x" * (2 << 20))
