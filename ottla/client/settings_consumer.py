@@ -75,7 +75,7 @@ class ConsumerSettings:
     )
     max_decompressed_bytes = Size(
         "max.decompressed.bytes",
-        134_217_728,
+        33_554_432,
         "Largest batch once decompressed; a larger one is an error (ours).",
         low=1,
     )

@@ -387,7 +387,7 @@ class Fetcher:
                 api="Fetch",
                 topic_partition=position.key,
                 retriable=False,
-                hint=f"consumer.seek behind offset {offset} steps over it",
+                hint=_way_on(problem.code, offset),
             ) from problem
         if columns is None:
             # Nothing to give, but the position moves on: markers, aborted transactions, what compaction left.
@@ -418,3 +418,9 @@ class Fetcher:
             connection.close()
         self.chunks.clear()
         self.wake()
+
+
+def _way_on(code: ErrorCode, offset: int) -> str:
+    """What somebody can do about a batch that cannot be read."""
+    step = f"consumer.seek behind offset {offset} steps over it"
+    return f"max.decompressed.bytes is the limit; {step}" if code == ErrorCode.MESSAGE_TOO_LARGE else step
