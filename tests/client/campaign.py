@@ -101,9 +101,11 @@ class Result:
     splits: int
 
 
-async def trouble(proxy: Proxy, broker: Any, chance: random.Random, kills: list[float], kill_share: float) -> None:
-    """Break something again and again."""
-    while True:
+async def trouble(
+    proxy: Proxy, broker: Any, chance: random.Random, kills: list[float], kill_share: float, over: asyncio.Event
+) -> None:
+    """Break something again and again, until it is over. Not cancelled: a broker that is being started must be waited for."""
+    while not over.is_set():
         await asyncio.sleep(chance.uniform(0.05, 0.8))
         dice = chance.random()
         if dice < kill_share:
@@ -208,13 +210,13 @@ async def run(
         topic = CreatableTopic(name=TOPIC, num_partitions=PARTITIONS, replication_factor=1)
         await ask(bootstrap, CreateTopicsRequest(topics=[topic], timeout_ms=30_000))
         began = time.monotonic()
-        breaking = asyncio.create_task(trouble(proxy, broker, chance, kills, kill_share))
+        over = asyncio.Event()
+        breaking = asyncio.create_task(trouble(proxy, broker, chance, kills, kill_share, over))
         try:
             metrics = await produce(bootstrap, records, size, chance)
         finally:
-            breaking.cancel()
-            await asyncio.gather(breaking, return_exceptions=True)
-            proxy.open.set()
+            over.set()
+            await breaking
         seconds = time.monotonic() - began
         if broker.process is None or broker.process.poll() is not None:
             await asyncio.to_thread(broker.start)
