@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from types import TracebackType
 
@@ -19,11 +20,12 @@ class OttlaProcess:
     def __init__(
         self, data_dir: Path, *arguments: str, listen: str | None = "127.0.0.1:0", env: dict[str, str] | None = None
     ) -> None:
-        command = [sys.executable, "-m", "ottla", "start", "--data-dir", str(data_dir), *arguments]
-        if listen is not None:
-            command += ["--listen", listen]
+        own = [] if listen is None else ["--listen", listen]  # of a flag that comes twice the last one counts
+        command = [sys.executable, "-m", "ottla", "start", "--data-dir", str(data_dir), *own, *arguments]
+        #: The log. A file, for a pipe that nobody reads is full after 64 KiB, and then the broker waits.
+        self._stderr = tempfile.TemporaryFile("w+")  # noqa: SIM115 - it is open as long as the process
         self._process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, **(env or {})}
+            command, stdout=subprocess.PIPE, stderr=self._stderr, text=True, env={**os.environ, **(env or {})}
         )
         self.bootstrap = ""
 
@@ -36,7 +38,7 @@ class OttlaProcess:
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line.startswith("ottla ready on "):
-            out, err = self._process.communicate(timeout=PATIENCE_S)
+            _, out, err = self.wait()
             raise AssertionError(f"the broker did not come up: {line}{out}{err}")
         self.bootstrap = line.removeprefix("ottla ready on ").strip()
         return self
@@ -53,8 +55,9 @@ class OttlaProcess:
 
     def wait(self) -> tuple[int, str, str]:
         """Wait for the end by itself."""
-        out, err = self._process.communicate(timeout=PATIENCE_S)
-        return self._process.returncode, out, err
+        out, _ = self._process.communicate(timeout=PATIENCE_S)
+        self._stderr.seek(0)
+        return self._process.returncode, out, self._stderr.read()
 
     def kill(self) -> None:
         """kill -9."""
@@ -69,6 +72,6 @@ class OttlaProcess:
     ) -> None:
         if self._process.poll() is None:
             self.kill()
-        for stream in (self._process.stdout, self._process.stderr):
-            if stream is not None:
-                stream.close()
+        if self._process.stdout is not None:
+            self._process.stdout.close()
+        self._stderr.close()
