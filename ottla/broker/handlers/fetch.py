@@ -42,6 +42,11 @@ NO_RECORDS = b""
 PARTITIONS_A_TURN = 2_000
 
 
+#: Something had been appended but could not be read yet when a fetch began to wait (the group commit had it in hand): what comes
+#: after it does not tell how much has become readable, so that is read.
+UNSETTLED = -1
+
+
 @handler(FetchRequest)
 def fetch(context: Context, request: FetchRequest) -> Any:
     """Read, or wait until there is something to read."""
@@ -78,10 +83,16 @@ def _answer(reading: _Reading, data: list[PartitionData], size: int, conclusive:
     ).answer  # fmt: skip
 
 
+def _is_settled(partition: Partition) -> bool:
+    """Whether all that was appended may be read; else the group commit has some of it in hand."""
+    return partition.high_watermark >= partition.log.log_end_offset
+
+
 class _Reading:
     """One fetch request: what it wants, and how to turn that into a response, now or later."""
 
     __slots__ = (
+        "_asking",
         "_base_bytes",
         "_incremental",
         "_read_committed",
@@ -111,11 +122,13 @@ class _Reading:
         self._replica_id = max(request.replica_id, request.replica_state.replica_id)
         #: Names or ids of topics that the client may not read.
         self._refused: frozenset[str | bytes] | None = None
+        self._asking: Asking | None = None
         self._base_bytes = 0
         self._watched: list[tuple[FetchedPartition, Partition, int]] = []
 
     def authorize(self, asking: Asking) -> None:
         """Find out what the client may read. Who says that it is a replica must be allowed to act as a broker."""
+        self._asking = asking
         self._refused = refused_fetches(asking, self.context, self.wanted, is_follower=self._replica_id >= 0)
 
     # ── reading ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -234,7 +247,10 @@ class _Reading:
     def watch(self, size: int) -> list[Partition]:
         """Remember how much there was, and return the partitions whose progress may change that."""
         self._base_bytes = size
-        self._watched = [(wanted, partition, partition.appended_bytes) for wanted, partition in self._present()]
+        self._watched = [
+            (wanted, partition, partition.appended_bytes if _is_settled(partition) else UNSETTLED)
+            for wanted, partition in self._present()
+        ]
         return [partition for _, partition, _ in self._watched]
 
     def _present(self) -> list[tuple[FetchedPartition, Partition]]:
@@ -255,11 +271,18 @@ class _Reading:
                 return True
             visible = partition.last_stable_offset if self._read_committed else partition.high_watermark
             if wanted.fetch_offset < visible:
+                if bytes_before == UNSETTLED:
+                    return self.request.min_bytes <= 1 or self.read()[1] >= self.request.min_bytes
                 size += partition.appended_bytes - bytes_before
         return size >= max(self.request.min_bytes, 1)
 
     def read_and_respond(self) -> FetchResponse:
-        """Read again and answer, whatever there is."""
+        """Read again and answer, whatever there is and may be read by now: rules may have changed meanwhile."""
+        authorization = self.context.broker.authorization
+        if authorization is not None and self._asking is not None:
+            asking = authorization.asking(self.context, "Fetch")
+            if not self._asking.holds(asking):
+                self.authorize(asking)
         return self.respond(self.read()[0])
 
     # ── answering ───────────────────────────────────────────────────────────────────────────────────────────────

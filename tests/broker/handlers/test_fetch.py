@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from ottla.broker.partition import Partition
 from ottla.protocol.apis.fetch import FetchPartition, FetchRequest, FetchTopic, ForgottenTopic
 from ottla.protocol.errors import ErrorCode
 from ottla.records.batch import iter_headers, read_records
@@ -134,6 +135,27 @@ async def test_a_fetch_waits_for_min_bytes(broker: RunningBroker, client: Client
         for _ in range(3):
             await produce(producer, batch(bytes(1000)))
     assert len(values((await client.receive()).responses[0].partitions[0])) == 3
+
+
+@pytest.mark.parametrize("min_bytes", [1, len(batch(b"pending"))])
+async def test_what_was_appended_but_not_synced_when_a_fetch_began_to_wait_wakes_it(
+    broker: RunningBroker, client: Client, min_bytes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A consumer that asks between append and sync used to wait for fetch.max.wait.ms: a round trip took 500 ms."""
+
+    def sync_later(partition: Partition) -> None:
+        partition._synced_wanted = partition.log.log_end_offset
+
+    partition = await broker.topic("t")
+    with monkeypatch.context() as patched:
+        patched.setattr(Partition, "_sync", sync_later)
+        partition.append_as_leader(bytearray(batch(b"pending")), -1, 1)
+    assert partition.high_watermark == 0
+    client.send(request(at(0), max_wait_ms=60_000, min_bytes=min_bytes), 11)
+    while not partition.fetches_waiting:
+        await asyncio.sleep(0)
+    partition._sync()
+    assert values((await client.receive()).responses[0].partitions[0]) == [b"pending"]
 
 
 async def test_a_fetch_that_finds_nothing_answers_after_its_time(broker: RunningBroker, client: Client) -> None:
