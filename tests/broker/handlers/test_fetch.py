@@ -149,7 +149,7 @@ async def test_what_was_appended_but_not_synced_when_a_fetch_began_to_wait_wakes
     partition = await broker.topic("t")
     with monkeypatch.context() as patched:
         patched.setattr(Partition, "_sync", sync_later)
-        partition.append_as_leader(bytearray(batch(b"pending")), -1, 1)
+        partition.append_as_leader(bytearray(batch(b"pending")), -1, broker.clock.now_ms())
     assert partition.high_watermark == 0
     client.send(request(at(0), max_wait_ms=60_000, min_bytes=min_bytes), 11)
     while not partition.fetches_waiting:
