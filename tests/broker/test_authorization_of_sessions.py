@@ -21,7 +21,7 @@ from ottla.security import acl as a
 from tests.support.in_process import Client, RunningBroker
 
 from .handlers.test_streams_groups import counting, join
-from .test_authorization import ALICE, ANYTHING, DENIED, acting_as, allow, rule, secured
+from .test_authorization import ALICE, ANYTHING, DENIED, acting_as, allow, producing, rule, secured
 
 
 async def forbid(client: Client, name: str) -> None:
@@ -130,3 +130,26 @@ async def test_refusals_come_before_anything_waits() -> None:
             async with asyncio.timeout(5):
                 answer = await client.call(request, 17)
         assert answer.responses[0].partitions[0].error_code == ErrorCode.TOPIC_AUTHORIZATION_FAILED
+
+
+async def test_a_fetch_that_waits_is_asked_about_again_when_rules_change() -> None:
+    """Who parks fetches and then loses the right to read gets nothing that is written after that."""
+    async with secured() as running, running.connect() as admin, running.connect() as reader:
+        await running.topic("t")
+        await allow(admin, rule("t", a.READ))
+        wanted = FetchPartition(partition=0, fetch_offset=0, partition_max_bytes=1 << 20)
+        request = FetchRequest(
+            max_wait_ms=600_000, min_bytes=1, max_bytes=1 << 20, session_epoch=-1,
+            topics=[FetchTopic(topic_id=topic_id(running, "t"), partitions=[wanted])],
+        )  # fmt: skip
+        connections = [each for listener in running.broker.listeners for each in listener.connections]
+        max(connections, key=lambda each: each.number).principal = ALICE
+        waiting = asyncio.ensure_future(reader.call(request, 17))
+        async with asyncio.timeout(10):
+            while not running.broker.partitions.get("t", 0).fetches_waiting:
+                await asyncio.sleep(0)
+            await forbid(admin, "t")
+            await admin.call(producing("t"), 12)
+            answer = await waiting
+        (found,) = answer.responses[0].partitions
+        assert (found.error_code, bytes(found.records or b"")) == (DENIED, b"")

@@ -68,6 +68,10 @@ class Asking:
             self._write(logging.INFO if tell_refusal else TRACE, rule, operation, kind, name, count)
         return rule.allowed
 
+    def holds(self, later: Asking) -> bool:
+        """Whether the answers hold as they did: no rule has changed before `later`, of the same client, was begun."""
+        return later._access is self._access
+
     def may_on_cluster(self, operation: int, *, tell_refusal: bool = True) -> bool:
         """Whether the client may do `operation` to the cluster."""
         return self.may(operation, acl.CLUSTER, acl.CLUSTER_NAME, tell_refusal=tell_refusal)
