@@ -22,6 +22,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import struct
+from collections.abc import Coroutine
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -221,6 +222,7 @@ class SaslAuthentication:
         self._mechanism = offer.mechanism.name
         self._exchange = offer.mechanism.server(self._listener.inputs(offer))
         next(self._exchange)
+        self._connection.frame_bytes_min = 1 if self._headers else 0
         self._state = State.EXCHANGE
 
     def _converse(self, message: bytes, request: _Request | None) -> None:
@@ -229,7 +231,7 @@ class SaslAuthentication:
             outcome = self._advance(message)
             if isinstance(outcome, Work):
                 self._wait(request)
-                self._listener.start(self._work(outcome, request))
+                self._start(self._work(outcome, request))
             else:
                 self._say(request, self._reply(request, outcome))
         except AuthenticationFailed as problem:
@@ -252,6 +254,17 @@ class SaslAuthentication:
         self._listener.broker.metrics.uncaught_exceptions += 1
         log.error("SASL mechanism %s failed: %s", self._mechanism, type(problem).__name__)
         return AuthenticationFailed(reason=f"{self._mechanism} failed")
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        """Begin what takes a thread; who hangs up leaves nothing of it behind."""
+        task = self._listener.start(work)
+        on_close = self._connection.on_close
+
+        def cancel() -> None:
+            task.cancel()
+
+        on_close.add(cancel)
+        task.add_done_callback(lambda _: on_close.discard(cancel))
 
     async def _work(self, outcome: Any, request: _Request | None) -> None:
         """Work in a thread until there is something to say."""

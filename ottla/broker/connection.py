@@ -121,7 +121,7 @@ class Connection(Receiving):
         """The client has shown who it is: what it sends from now on are requests of this principal."""
         self.principal = principal
         self.authentication = None
-        self.frame_bytes_max = self._listener.request_bytes_max
+        self.frame_bytes_min, self.frame_bytes_max = 1, self._listener.request_bytes_max
         if self.memory is not self.broker.request_memory:
             self.memory.move(self, self.broker.request_memory, self._listener.ticks)
             self.memory = self.broker.request_memory

@@ -40,13 +40,13 @@ class Receiving(Answering):
 
     __slots__ = (
         "_backlog_bytes", "_blocked", "_deadline", "_draining", "_expected", "_filled", "_frame_started", "_muted", "_partial",
-        "_reading", "_yielded", "frame_bytes_max", "last_active",
+        "_reading", "_yielded", "frame_bytes_max", "frame_bytes_min", "last_active",
     )  # fmt: skip
 
     def __init__(self, listener: Listener) -> None:
         super().__init__(listener)
-        #: The largest frame it may send now.
-        self.frame_bytes_max = listener.request_bytes_max
+        #: The smallest and the largest frame it may send now. No request is empty, a bare token of GSSAPI can be.
+        self.frame_bytes_min, self.frame_bytes_max = 1, listener.request_bytes_max
         self.last_active = listener.ticks
         #: A frame of which a part is there. It may not grow while `_stalled`: for want of memory, or because earlier
         #: requests are not done.
@@ -98,7 +98,7 @@ class Receiving(Answering):
         largest = self.frame_bytes_max
         while end - pos >= 4:
             (size,) = _SIZE.unpack_from(buffer, pos)
-            if not 0 < size <= largest:
+            if not self.frame_bytes_min <= size <= largest:
                 self._refuse_frame(size, bytes(buffer[pos : min(end, pos + 8)]))
                 return
             stop = pos + 4 + size
@@ -143,7 +143,7 @@ class Receiving(Answering):
         assert partial is not None
         if self._expected == 4:
             (size,) = _SIZE.unpack_from(partial)
-            if not 0 < size <= self.frame_bytes_max:
+            if not self.frame_bytes_min <= size <= self.frame_bytes_max:
                 self._refuse_frame(size, bytes(partial[:4]))
                 return
             self._expected = 4 + size

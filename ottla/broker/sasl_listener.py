@@ -126,11 +126,12 @@ class SaslListener:
         except ConfigError as problem:
             log.error("the SASL settings of listener %s stay as they were: %s", self.name, problem)
 
-    def start(self, work: Coroutine[Any, Any, None]) -> None:
+    def start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run what waits for a thread; the listener's stop ends it."""
         task = asyncio.ensure_future(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     def inputs(self, offer: Offer) -> ServerInputs:
         """Collect what a new exchange of a mechanism may ask for."""

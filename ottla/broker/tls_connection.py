@@ -36,6 +36,8 @@ _RECORD = 16 * 1024
 _SEND_BYTES = 256 * 1024
 #: More than any ClientHello and any chain of certificates that OpenSSL takes.
 _HANDSHAKE_BYTES_MAX = 256 * 1024
+#: Who has not authenticated sends no more at once: while it is not read, what was received stays in the BIO uncounted.
+_NEWCOMER_BYTES = 16 * 1024
 
 
 class TlsConnection(Connection):
@@ -72,7 +74,7 @@ class TlsConnection(Connection):
 
     @property
     def waits_for_peer(self) -> bool:
-        return not self._queued
+        return not self._queued and super().waits_for_peer
 
     def opened(self) -> None:
         if self.join_newcomers():
@@ -83,7 +85,7 @@ class TlsConnection(Connection):
     # ── the handshake ───────────────────────────────────────────────────────────────────────────────────────────
 
     def get_buffer(self, sizehint: int) -> Any:
-        return self._listener.encrypted
+        return self._listener.encrypted if self._new_since < 0 else self._listener.encrypted[:_NEWCOMER_BYTES]
 
     def buffer_updated(self, nbytes: int) -> None:
         if self._closing:

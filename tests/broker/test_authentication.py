@@ -20,7 +20,7 @@ from ottla.protocol.apis.incremental_alter_configs import (
 )
 from ottla.protocol.errors import ErrorCode
 from ottla.security import mechanisms
-from ottla.security.mechanisms import Mechanism
+from ottla.security.mechanisms import AuthenticationFailed, Mechanism
 from tests.differential.sasl import GOLDEN, KNOWN, listener_settings
 from tests.support import sasl_reauthentication, sasl_talk
 from tests.support.in_process import RunningBroker
@@ -203,6 +203,53 @@ async def test_a_bug_in_a_mechanism_lets_nobody_in_and_shows_nothing(running, mo
     assert running.broker.metrics.uncaught_exceptions == 1
     assert "hunter2" not in caplog.text
     assert "ValueError" in caplog.text
+
+
+async def test_who_hangs_up_leaves_no_work_behind_for_the_threads(running, monkeypatch):
+    """Logins that are sent and not waited for would keep the threads from those who do wait."""
+    begun: list[asyncio.Future[None]] = []
+
+    async def work(function):
+        begun.append(asyncio.get_running_loop().create_future())
+        await begun[-1]
+
+    monkeypatch.setattr(running.broker.credentials, "run", work)
+    async with Talk(running.port) as admin:
+        await admin.credentials(sasl_talk.upsertion("carol", "carol-secret", SCRAM_256))
+    async with asyncio.timeout(10):
+        async with Talk(running.sasl) as talk:
+            await talk.handshake("PLAIN")
+            talk.send(sasl_talk.SaslAuthenticateRequest(auth_bytes=b"\0carol\0guess"), 2)
+            while not begun:
+                await asyncio.sleep(0)
+        while not begun[0].cancelled():
+            await asyncio.sleep(0)
+    assert running.counts("SASL").failures == 0
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+async def test_a_bare_token_may_be_empty(running, at_once):
+    """GSSAPI has such a token; after SaslHandshake v0 it is a frame of size 0. No request is one."""
+    listener = running.broker.listeners[1].sasl
+    said: list[bytes] = []
+
+    def asking(inputs):
+        said.append((yield None))
+        said.append((yield b"challenge"))
+        raise AuthenticationFailed("no")
+
+    row = mechanisms.MECHANISMS["PLAIN"]
+    listener.offers["PLAIN"] = listener.offers["PLAIN"]._replace(mechanism=Mechanism("PLAIN", (), asking, row.client))
+    async with Talk(running.sasl) as talk:
+        await talk.handshake("PLAIN", 0)
+        talk.write(b"ticket")
+        if not at_once:
+            assert await talk.read() == b"challenge"
+        talk.write(b"")
+        if at_once:
+            assert await talk.read() == b"challenge"
+        await talk.ended()
+    assert said == [b"ticket", b""]
 
 
 async def test_users_survive_a_restart(running):

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from ottla.broker import newcomers as module
+from ottla.broker.dispatch import PendingAnswer
 from ottla.broker.newcomers import Newcomers
 from ottla.security.principal import USER, Principal
 from tests.support.certificates import Authority
@@ -80,6 +81,31 @@ async def test_connections_that_wait_for_us_stay_and_the_new_one_goes(few: int) 
         await peer.shake()
     assert all(peer.connection.tls_version for peer in peers)
     assert len(bench.broker.newcomers) == 0
+
+
+async def test_who_waits_for_our_threads_behind_tls_does_not_give_way() -> None:
+    bench = secret_bench()
+    peer = await bench.tls(client(None)).shake()
+    assert peer.connection.waits_for_peer
+    peer.connection._serial = PendingAnswer(1, bench.route(18, 0))  # a login that is worked on
+    assert not peer.connection.waits_for_peer
+
+
+async def test_what_openssl_keeps_of_a_newcomer_is_small() -> None:
+    """While a connection is not read, what the socket gave last stays encrypted and is counted nowhere."""
+    bench = secret_bench()
+    peer = await bench.tls(client(None)).shake()
+    assert len(peer.connection.get_buffer(-1)) <= 16 * KIB
+    peer.connection.authenticated(Principal(USER, "alice"))
+    assert len(peer.connection.get_buffer(-1)) > 64 * KIB
+
+
+def secret_bench() -> TlsBench:
+    """A listener SASL_SSL."""
+    own = Authority().issue("CN=broker", "localhost")
+    return TlsBench("SASL_SSL", **PLAIN, **{
+        "ssl.keystore.type": "PEM", "ssl.keystore.key": own.key_pem(), "ssl.keystore.certificate.chain": own.chain_pem,
+    })  # fmt: skip
 
 
 async def test_what_handshakes_hold_is_bounded_and_the_slowest_gives_way() -> None:
