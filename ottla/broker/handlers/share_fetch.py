@@ -40,7 +40,7 @@ async def share_fetch(context: Context, request: ShareFetchRequest) -> ShareFetc
         session = _begin(context, request)
     except KafkaError as error:
         if error.code == ErrorCode.SHARE_SESSION_LIMIT_REACHED:
-            await asyncio.sleep(max(request.max_wait_ms, 0) / 1000)  # Kafka's way of slowing it down
+            await _pause(context, max(request.max_wait_ms, 0) / 1000)  # Kafka's way of slowing it down
         return ShareFetchResponse(error_code=error.code)
     shares = context.broker.share_partitions
     assert request.group_id is not None
@@ -152,6 +152,16 @@ async def _unless_closed(context: Context, results: Results | Deferred) -> Resul
     finally:
         on_close.discard(give_up)
     return found
+
+
+async def _pause(context: Context, seconds: float) -> None:
+    """Let time pass, but not for a connection that has ended."""
+    waiting = Deferred()
+    timer = asyncio.get_running_loop().call_later(seconds, waiting.resolve, {})
+    try:
+        await _unless_closed(context, waiting)
+    finally:
+        timer.cancel()
 
 
 def _without_message(partition: PartitionId, code: ErrorCode) -> PartitionData:

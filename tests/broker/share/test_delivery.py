@@ -254,6 +254,14 @@ async def test_sessions_are_limited_and_epochs_checked(running: RunningBroker) -
             assert (await one.fetch_raw(epoch=0)).error_code == 0
         one.member = "four"
         assert (await one.fetch_raw(epoch=0)).error_code == ErrorCode.SHARE_SESSION_LIMIT_REACHED
+        (listener,) = running.broker.listeners
+        one.client.send(one.fetch_request(epoch=0, max_wait_ms=600_000), one.version)
+        async with asyncio.timeout(10):
+            while not listener.tasks:
+                await asyncio.sleep(0)
+    async with asyncio.timeout(10):  # who hangs up is not slowed down any more
+        while listener.tasks:
+            await asyncio.sleep(0)
 
 
 async def test_a_full_partition_hands_out_nothing_new(running: RunningBroker) -> None:
