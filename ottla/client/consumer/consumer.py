@@ -71,7 +71,7 @@ class Consumer(ConsumerCore, Generic[K, V]):
         room = max_records or self.config.max_poll_records
         wait_s = self.wait_s(max_wait)
         try:
-            while True:
+            while not self._stopping:
                 slices = await lane.collect(room, wait_s)
                 if not slices:
                     return

@@ -183,6 +183,9 @@ class ConsumerCore:
         """End every iteration after what is in hand; `close`, or leaving `async with`, does the rest. From the loop."""
         self._stopping = True
         if self._started:
+            for lane in self._lanes:
+                if isinstance(lane, RecordLane):
+                    lane.stop()
             self._fetcher.wake()
 
     async def close(self) -> None:

@@ -67,6 +67,12 @@ class RecordLane(Lane):
         self.stream = RecordStream(self._more)
         self._position: Position | None = None
         self._turn = 0
+        self._stopped = False
+
+    def stop(self) -> None:
+        """Give none of the rows that are loaded, which the stream would do without asking; they do not count as given."""
+        self._stopped = True
+        self.stream.drop()
 
     async def _more(self) -> Record:
         while True:
@@ -98,7 +104,8 @@ class RecordLane(Lane):
             return
         columns, offset, left = where
         if given and self.stream.in_hand:
-            offset = columns.next_offset if left == 0 and not position.revoking else columns.offset_behind(offset)
+            is_whole = left == 0 and not position.revoking and not self._stopped
+            offset = columns.next_offset if is_whole else columns.offset_behind(offset)
         if offset > position.processed:
             position.processed = offset
             position.processed_epoch = columns.leader_epoch
@@ -109,7 +116,7 @@ class RecordLane(Lane):
         if self._position is not position or position.turn != self._turn or where is None:
             return None
         columns, offset, left = where
-        if left == 0:
+        if left == 0 and not self._stopped:
             return None
         return columns.offset_behind(offset) if self.stream.in_hand else offset
 

@@ -50,6 +50,26 @@ async def test_a_group_goes_on_where_it_stopped_and_commits_nothing_that_is_in_h
         assert (await consumer.committed())["orders", 0].offset == 5
 
 
+async def test_stop_ends_after_what_is_in_hand_though_more_is_loaded(kafka: Kafka) -> None:
+    fill(kafka, 10, partitions=1)
+    seen = []
+    async with Consumer(kafka.bootstrap, "orders", group="g", start="earliest") as consumer:
+        async for record in consumer:
+            seen.append(record.offset)
+            if record.offset == 2:
+                consumer.stop()
+                await consumer.commit()
+                assert (await consumer.committed())["orders", 0].offset == 3
+                assert consumer.position("orders", 0) == 3
+    async with Consumer(kafka.bootstrap, "orders", group="g", start="earliest") as consumer:
+        async for batch in consumer.batches(max_records=2):
+            seen += [record.offset for record in batch]
+            consumer.stop()
+    async with Consumer(kafka.bootstrap, "orders", group="g", start="earliest") as consumer:
+        assert (await consumer.committed([("orders", 0)]))["orders", 0].offset == 5
+    assert seen == [0, 1, 2, 3, 4]
+
+
 @pytest.mark.kafka(config={"group.consumer.min.heartbeat.interval.ms": 20, "group.consumer.heartbeat.interval.ms": 20})
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 async def test_members_that_come_and_go_lose_nothing_and_double_nothing(kafka: Kafka, protocol: str) -> None:
