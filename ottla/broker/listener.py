@@ -21,6 +21,7 @@ from .authentication import SaslAuthentication
 from .connection import Authentication, Connection
 from .connection_limits import SWEEP_INTERVAL_S
 from .listener_security import ListenerSecurity
+from .loggers import one_line
 from .request_memory import PRESSURE_DEADLINE_S
 from .sasl_listener import AuthenticationCounts, SaslListener
 from .spare_buffers import SpareBuffers
@@ -37,6 +38,8 @@ SHARED_BUFFER_SIZE = 256 * 1024
 #: Closed connections that are logged one by one between two sweeps; of the others only the number, so that a peer cannot
 #: fill the disk with our log.
 REFUSALS_LOGGED_MAX = 10
+#: Characters of such a reason: it may hold what the peer said, an algorithm of 60 KiB in a token.
+REASON_MAX = 500
 #: Connections that the system keeps for us while the loop is busy.
 ACCEPT_BACKLOG = 1024
 #: File descriptors that connections leave to logs (`disk_files.OPEN_FILES_MAX`) and everything else.
@@ -206,7 +209,8 @@ class Listener:
         """Log why a connection is closed, as long as that does not happen too often."""
         self._refusals += 1
         if self._refusals <= REFUSALS_LOGGED_MAX:
-            log.info("closing connection from %s: %s", peer_host, reason)
+            text = reason if len(reason) <= REASON_MAX else f"{reason[:REASON_MAX]}…"
+            log.info("closing connection from %s: %s", peer_host, one_line(text))
 
     def sweep(self) -> None:
         """Let time pass by one tick, and close who is too slow."""

@@ -93,3 +93,8 @@ def change_levels(changes: Iterable[Operation]) -> None:
     for change in changes:
         level = logging.NOTSET if change.config_operation == DELETE else LEVELS[change.value or ""]
         _logger(change.name).setLevel(level)
+
+
+def one_line(text: str) -> str:
+    """Make what clients chose unable to begin a line of its own."""
+    return text if text.isprintable() else text.encode("unicode_escape").decode()

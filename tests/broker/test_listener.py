@@ -57,6 +57,15 @@ async def test_many_closed_connections_are_a_number_in_the_log_and_no_flood(capl
     await bench.listener.stop()
 
 
+def test_what_a_peer_said_is_one_short_line_of_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    """A token whose algorithm is 60 KiB, a name with a line of its own: nobody fills or forges the log."""
+    bench = Bench()
+    with caplog.at_level("INFO"):
+        bench.listener.log_closing("10.0.0.7", "algorithm " + "x" * 60_000)
+        bench.listener.log_closing("10.0.0.7", "no rule for CN=a\n2026-01-01 INFO admin logged in")
+    assert all(len(each) < 600 and "\n" not in each for each in caplog.messages)
+
+
 async def test_a_sweep_looks_at_every_connection() -> None:
     bench = Bench(**{"connections.max.idle.ms": "2000"})
     peers = [bench.connect() for _ in range(3)]

@@ -16,6 +16,7 @@ from ...protocol.errors import ErrorCode
 from ...security import acl
 from ...security.authorizer import Access, Rule
 from ..coordinators.service import mapped
+from ..loggers import one_line
 
 if TYPE_CHECKING:
     from ..dispatch import Context
@@ -107,11 +108,6 @@ def asking_of(context: Context, api: str) -> Asking | None:
     """Begin the questions of a handler that asks by itself; None if there is no authorizer, and everybody may do all."""
     authorization = context.broker.authorization
     return None if authorization is None else authorization.asking(context, api)
-
-
-def one_line(text: str) -> str:
-    """Make names that clients chose unable to begin a line of their own."""
-    return text if text.isprintable() else text.encode("unicode_escape").decode()
 
 
 def then(result: Any, transform: Callable[[Any], Any]) -> Any:
