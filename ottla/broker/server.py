@@ -26,7 +26,7 @@ from ..metadata.log import MetadataLog, Session, load_image
 from ..metadata.sqlite import SqliteMetadataLog
 from ..protocol.stored.metadata import FeatureLevelRecord
 from .authorization import Authorization
-from .bootstrap_users import read_users
+from .bootstrap_users import USERS, nobody_of, read_users
 from .chance import RANDOM
 from .client_telemetry import ClientTelemetry
 from .clock import Clock, SystemClock
@@ -175,6 +175,12 @@ class Broker:
         image = await load_image(self.metadata, self.cluster_id)
         if image.version == 0:
             image = await self.begin_metadata(image)
+        elif nobody_of(path := config.string(USERS), image):
+            log.warning(
+                "none of the users of %s can log in: they are for a broker's first start, and %s is in use already. Give "
+                "another log.dirs, or make one: ottla user create NAME --data-dir %s",
+                path, config.log_dirs[0], config.log_dirs[0],
+            )  # fmt: skip
         self.directory_ids = write_identity(self.logs.directories, self.node_id, self.cluster_id)
         self._load_logs(image)
         if any(x.security_protocol.startswith("SASL") for x in config.listeners):
@@ -237,7 +243,7 @@ class Broker:
                 for name, (_, high) in SUPPORTED_FEATURES.items()
                 if name not in OPTIONAL_FEATURES
             ]
-            records += read_users(self.config.string("ottla.bootstrap.users"))
+            records += read_users(self.config.string(USERS))
         else:
             records, self._took_over = found.records, True
             log.info("took over %d topics with %d partitions from Apache Kafka", found.topics, found.partitions)

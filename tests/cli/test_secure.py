@@ -11,6 +11,7 @@ import pytest
 
 from ottla.broker.bootstrap_users import read_users
 from ottla.broker.config import BrokerConfig, ConfigError, read_file
+from ottla.cli import user
 from ottla.cli.main import main
 from tests.support.in_process import RunningBroker
 from tests.support.requires import requires
@@ -105,7 +106,11 @@ async def test_a_client_with_a_certificate_is_the_same_user(tmp_path: Path, sett
 def test_the_users_file_is_checked_line_by_line(tmp_path: Path) -> None:
     assert read_users(None) == []
     (record,) = read_users(str(init(tmp_path / "secure") / "users"))
-    assert (record.name, record.mechanism, record.iterations) == ("admin", 2, 8192)
+    assert (record.name, record.mechanism, record.iterations) == (
+        "admin",
+        2,
+        user.ITERATIONS,
+    )  # or the number would tell that he exists
     bad = tmp_path / "bad"
     for text in (
         "admin",
@@ -118,3 +123,20 @@ def test_the_users_file_is_checked_line_by_line(tmp_path: Path) -> None:
             read_users(str(bad))
     with pytest.raises(ConfigError, match="cannot read"):
         read_users(str(tmp_path / "nowhere"))
+
+
+async def test_a_data_folder_that_knows_none_of_the_users_is_told_of(
+    tmp_path: Path, settings: dict[str, str], caplog: pytest.LogCaptureFixture
+) -> None:
+    """The trap of who tried `ottla start` before: the new password is refused for no reason that one sees."""
+    async with RunningBroker() as running:
+        running.sets = settings
+        await running.restart()
+        (warning,) = [each for each in caplog.messages if "can log in" in each]
+        assert str(tmp_path / "secure" / "users") in warning
+    caplog.clear()
+    async with RunningBroker(**settings) as running:
+        await running.restart()
+        (tmp_path / "secure" / "users").unlink()
+        await running.restart()
+    assert not [each for each in caplog.messages if "can log in" in each]
