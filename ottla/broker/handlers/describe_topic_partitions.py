@@ -63,7 +63,7 @@ def describe_topic_partitions(
         left -= max(0, stop - start)
     if asking is not None:
         for item in response.topics:
-            item.topic_authorized_operations = asking.operations(acl.TOPIC, item.name)
+            item.topic_authorized_operations = asking.operations(acl.TOPIC, item.name or "")
         if request.topics:
             response.topics += [_refused(name) for name in refused]
     return response
