@@ -20,10 +20,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from ..client.admin.admin import Admin
 from ..client.consumer.consumer import Consumer
-from ..client.errors import BrokerError
-from ..client.offsets import EARLIEST, LATEST, READ_COMMITTED, READ_UNCOMMITTED, list_offsets
-from ..protocol.errors import ErrorCode
 from . import asking, connection
 from .printing import Part, as_json, by_format, by_properties, check_properties, unescape
 from .trouble import MISUSED, Trouble
@@ -264,22 +262,21 @@ class Reading:
 
     async def _bounds(self) -> tuple[Offsets, Offsets]:
         """Where each partition begins and ends for us."""
-        async with Consumer[Any, Any](connection.config(self.arguments)) as consumer:
-            keys = []
-            for topic in self.arguments.topics:
-                keys += await self._keys(consumer, topic)
-            committed_only = consumer.config.isolation_level == "read_committed"
-            isolation = READ_COMMITTED if committed_only else READ_UNCOMMITTED
+        config = connection.config(self.arguments)
+        async with Admin(config) as admin:
+            keys = await self._keys(admin)
+            is_committed = config.isolation_level == "read_committed"
 
-            async def offsets(timestamp: int) -> Offsets:
-                found = await list_offsets(consumer.cluster, dict.fromkeys(keys, timestamp), isolation=isolation)
+            async def offsets(at: str | int) -> Offsets:
+                found = await admin.topics.offsets(keys, at, committed=is_committed)
                 return {key: each.offset for key, each in found.items()}
 
-            first, last = await asyncio.gather(offsets(EARLIEST), offsets(LATEST))
-            ends = last
-            if self.until is not None:
-                found = await offsets(self.until.number)
-                ends = {key: at if at >= 0 else last[key] for key, at in found.items()}
+            first, last = await asyncio.gather(offsets("earliest"), offsets("latest"))
+
+            async def at_time(ms: int) -> Offsets:
+                return {key: at if at >= 0 else last[key] for key, at in (await offsets(ms)).items()}
+
+            ends = last if self.until is None else await at_time(self.until.number)
             place = self.begin
             if place.kind == "beginning":
                 return first, ends
@@ -289,25 +286,20 @@ class Reading:
                 return {key: min(max(place.number, first[key]), last[key]) for key in keys}, ends
             if place.kind in ("tail", "last"):
                 return {key: max(first[key], ends[key] - place.number) for key in keys}, ends
-            found = await offsets(place.number)
-            return {key: at if at >= 0 else last[key] for key, at in found.items()}, ends
+            return await at_time(place.number), ends
 
-    async def _keys(self, consumer: Consumer[Any, Any], topic: str) -> list[TopicAndPartition]:
-        try:
-            count = len((await consumer.cluster.topic(topic)).partitions)
-        except BrokerError as error:
-            if error.code != ErrorCode.UNKNOWN_TOPIC_OR_PARTITION:
-                raise
-            raise asking.no_topic(topic, await _topics(self.arguments)) from error
-        wanted = self.arguments.partitions
-        wrong = [number for number in wanted or () if number >= count]
-        if wrong:
-            raise Trouble(f"{topic} has no partition {wrong[0]}", f"its partitions are 0 to {count - 1}", MISUSED)
-        return [(topic, number) for number in range(count) if wanted is None or number in wanted]
-
-
-async def _topics(arguments: argparse.Namespace) -> list[str]:
-    from ..client.admin.admin import Admin
-
-    async with Admin(connection.config(arguments)) as admin:
-        return await admin.topics.list()
+    async def _keys(self, admin: Admin) -> list[TopicAndPartition]:
+        """The partitions to read; asked of the admin client, which does not wait for a topic that is not there."""
+        known = {name: len(topic.partitions) for name, topic in (await admin.topics.describe()).items()}
+        keys = []
+        for topic in self.arguments.topics:
+            if topic not in known:
+                raise asking.no_topic(topic, list(known))
+            wanted = self.arguments.partitions
+            wrong = [number for number in wanted or () if number >= known[topic]]
+            if wrong:
+                raise Trouble(
+                    f"{topic} has no partition {wrong[0]}", f"its partitions are 0 to {known[topic] - 1}", MISUSED
+                )
+            keys += [(topic, number) for number in range(known[topic]) if wanted is None or number in wanted]
+        return keys

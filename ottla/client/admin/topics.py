@@ -63,8 +63,10 @@ _TIME = Duration("config", 0, "A duration.", low=-1)
 
 def config_text(name: str, value: Any) -> str | None:
     """A config's value as Kafka takes it; `"7d"` is allowed where the name ends in .ms."""
-    if value is None or (isinstance(value, str) and not name.endswith(".ms")):
-        return value
+    if value is None or (
+        isinstance(value, str) and (not name.endswith(".ms") or value.strip().lstrip("-").isdecimal())
+    ):
+        return value  # a number is the broker's to judge
     if isinstance(value, bool):
         return "true" if value else "false"
     if name.endswith(".ms"):
