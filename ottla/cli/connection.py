@@ -69,7 +69,7 @@ def settings(arguments: argparse.Namespace) -> dict[str, str]:
     if bootstrap is not None:
         found.pop("metadata.broker.list", None)
         found["bootstrap.servers"] = bootstrap
-    found.update(getattr(arguments, "settings", None) or ())
+    found.update([*getattr(arguments, "root_settings", ()), *getattr(arguments, "settings", ())])
     if "metadata.broker.list" not in found:
         found.setdefault("bootstrap.servers", DEFAULT_BOOTSTRAP)
     return found

@@ -190,7 +190,9 @@ def parser(words: Sequence[str] | None = None) -> argparse.ArgumentParser:
     """The whole command line (docs and tests read it too); with `words`, only the commands among them have their flags."""
     root = _Parser(prog="ottla", description="An event-streaming broker that speaks Apache Kafka's protocol.")
     root.add_argument("--version", action="version", version=f"ottla {__version__}")
-    root.add_argument("--profile", metavar="PROFILE", help="a cluster of the profiles file (default $OTTLA_PROFILE)")
+    for names, options in CONNECTION:  # before the command, too, as kcat's users write them
+        own = {"dest": "root_settings"} if options.get("dest") == "settings" else {}
+        root.add_argument(*names, **{**options, **own})
     commands = root.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for name, (text, add_arguments, module) in COMMANDS.items():
         command = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")

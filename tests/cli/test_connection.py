@@ -48,6 +48,8 @@ def test_what_wins(files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = str(files / "client.properties")
     words = ("topic", "list", "--config", file, "-b", "flag:1", "-X", "client.id=x", "-X", "acks=0")
     assert found(*words) == {"bootstrap.servers": "flag:1", "client.id": "x", "acks": "0", "sasl.mechanism": "PLAIN"}
+    words = ("-b", "root:1", "-X", "client.id=root", "topic", "list", "-X", "acks=0")
+    assert found(*words) == {"bootstrap.servers": "root:1", "client.id": "root", "acks": "0"}
     assert found("user", "list", "--command-config", file)["client.id"] == "file"
 
 
