@@ -1,0 +1,41 @@
+"""confluent_kafka's names over Ottla's client: `from ottla.compat.confluent_kafka import Producer, Consumer`.
+
+docs/coming-from.md says what is the same and what differs.
+"""
+
+from __future__ import annotations
+
+from .consumer import Consumer
+from .errors import KafkaError, KafkaException
+from .producer import Producer
+from .serializing import DeserializingConsumer, SerializingProducer
+from .types import (
+    OFFSET_BEGINNING,
+    OFFSET_END,
+    OFFSET_INVALID,
+    OFFSET_STORED,
+    TIMESTAMP_CREATE_TIME,
+    TIMESTAMP_LOG_APPEND_TIME,
+    TIMESTAMP_NOT_AVAILABLE,
+    Message,
+    Node,
+    TopicCollection,
+    TopicPartition,
+)
+
+__all__ = [
+    "OFFSET_BEGINNING", "OFFSET_END", "OFFSET_INVALID", "OFFSET_STORED", "TIMESTAMP_CREATE_TIME",
+    "TIMESTAMP_LOG_APPEND_TIME", "TIMESTAMP_NOT_AVAILABLE", "Consumer", "DeserializingConsumer", "KafkaError",
+    "KafkaException", "Message", "Node", "Producer", "SerializingProducer", "TopicCollection", "TopicPartition",
+    "libversion", "version",
+]  # fmt: skip
+
+
+def version() -> str:
+    """The version of confluent_kafka whose interface this is."""
+    return "2.16.1"
+
+
+def libversion() -> tuple[str, int]:
+    """The version of librdkafka whose behaviour this follows."""
+    return "2.16.1", 0x021001FF

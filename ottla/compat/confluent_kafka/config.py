@@ -1,0 +1,246 @@
+"""librdkafka's configuration as ours: names it knows, what they mean here, its defaults where they differ.
+
+known, and means something here    -> our setting, by its dotted name, alias, or SYNONYMS
+known, but is about its insides     -> taken and not used
+unknown                             -> KafkaException, with librdkafka's words
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ...client.config import _BY_NAME, Config
+from ...client.errors import ConfigError
+from .errors import KafkaError, KafkaException, as_exception
+
+#: librdkafka's names of settings that have another name here.
+SYNONYMS = {
+    "socket.timeout.ms": "request.timeout.ms",
+    "sasl.mechanisms": "sasl.mechanism",
+    "auto.commit.enable": "enable.auto.commit",
+    "ssl.key.location": "ssl.key.location",
+    "topic.metadata.refresh.interval.ms": "metadata.max.age.ms",
+    "max.in.flight": "max.in.flight.requests.per.connection",
+    "batch.size": "batch.size",
+}
+#: Names that are about librdkafka's insides, or are read by the shim itself.
+TAKEN = frozenset(
+    [
+        "allow.auto.create.topics",
+        "api.version.fallback.ms",
+        "api.version.request",
+        "api.version.request.timeout.ms",
+        "auto.commit.enable",
+        "background_event_cb",
+        "batch.num.messages",
+        "broker.address.family",
+        "broker.address.ttl",
+        "broker.version.fallback",
+        "builtin.features",
+        "client.software.name",
+        "client.software.version",
+        "closesocket_cb",
+        "compression.level",
+        "connect_cb",
+        "connections.max.idle.ms",
+        "consume.callback.max.messages",
+        "consume_cb",
+        "coordinator.query.interval.ms",
+        "debug",
+        "default_topic_conf",
+        "default.topic.config",
+        "delivery.report.only.error",
+        "dr_cb",
+        "dr_msg_cb",
+        "enable.auto.offset.store",
+        "enable.gapless.guarantee",
+        "enable.partition.eof",
+        "enable.random.seed",
+        "enable.sasl.oauthbearer.unsecure.jwt",
+        "enable.ssl.certificate.verification",
+        "enabled_events",
+        "error_cb",
+        "fetch.error.backoff.ms",
+        "fetch.queue.backoff.ms",
+        "group.protocol.type",
+        "https.ca.location",
+        "https.ca.pem",
+        "internal.termination.signal",
+        "interceptors",
+        "log.connection.close",
+        "log.queue",
+        "log.thread.name",
+        "log_cb",
+        "log_level",
+        "logger",
+        "max.in.flight",
+        "message.copy.max.bytes",
+        "metadata.max.age.ms",
+        "metadata.recovery.rebootstrap.trigger.ms",
+        "msg_order_cmp",
+        "oauth_cb",
+        "oauthbearer_token_refresh_cb",
+        "offset.store.method",
+        "offset.store.path",
+        "offset.store.sync.interval.ms",
+        "offset_commit_cb",
+        "on_commit",
+        "on_delivery",
+        "opaque",
+        "open_cb",
+        "partitioner",
+        "partitioner_cb",
+        "plugin.library.paths",
+        "produce.offset.report",
+        "queue.buffering.backpressure.threshold",
+        "queue.buffering.max.kbytes",
+        "queue.buffering.max.messages",
+        "queued.max.messages.kbytes",
+        "queued.min.messages",
+        "queuing.strategy",
+        "rebalance_cb",
+        "receive.message.max.bytes",
+        "resolve_cb",
+        "retry.backoff.max.ms",
+        "sasl.kerberos.keytab",
+        "sasl.kerberos.kinit.cmd",
+        "sasl.kerberos.min.time.before.relogin",
+        "sasl.kerberos.principal",
+        "sasl.oauthbearer.config",
+        "sasl.oauthbearer.method",
+        "security.providers",
+        "socket.blocking.max.ms",
+        "socket.connection.setup.timeout.ms",
+        "socket.keepalive.enable",
+        "socket.max.fails",
+        "socket.nagle.disable",
+        "socket.receive.buffer.bytes",
+        "socket.send.buffer.bytes",
+        "socket_cb",
+        "ssl.ca.certificate.stores",
+        "ssl.certificate.verify_cb",
+        "ssl.cipher.suites",
+        "ssl.crl.location",
+        "ssl.curves.list",
+        "ssl.engine.id",
+        "ssl.engine.location",
+        "ssl.providers",
+        "ssl.sigalgs.list",
+        "ssl_engine_callback_data",
+        "ssl_ca",
+        "ssl_certificate",
+        "ssl_key",
+        "statistics.interval.ms",
+        "stats_cb",
+        "sticky.partitioning.linger.ms",
+        "throttle_cb",
+        "topic.blacklist",
+        "topic.metadata.propagation.max.ms",
+        "topic.metadata.refresh.fast.cnt",
+        "topic.metadata.refresh.fast.interval.ms",
+        "topic.metadata.refresh.sparse",
+        "transactional.id",
+        "enable.idempotence",
+        "client.dns.lookup",
+        "check.crcs",
+        "client.id",
+        "client.rack",
+        "group.protocol",
+        "group.remote.assignor",
+        "key.serializer",
+        "value.serializer",
+        "key.deserializer",
+        "value.deserializer",
+    ]
+)
+#: Java's names that librdkafka does not know.
+_JAVA_ONLY = {"buffer.memory", "max.block.ms", "max.request.size", "max.poll.records", "delivery.timeout.ms"} - {
+    "delivery.timeout.ms"
+}
+_RESET = {
+    "smallest": "earliest", "earliest": "earliest", "beginning": "earliest", "largest": "latest", "latest": "latest",
+    "end": "latest", "error": "none",
+}  # fmt: skip
+
+
+def flag(settings: Mapping[str, Any], name: str, default: bool) -> bool:
+    """A setting that is true or false, as librdkafka takes it."""
+    value = settings.get(name, default)
+    return value if isinstance(value, bool) else str(value).lower() in ("true", "t", "1")
+
+
+def unknown(name: str) -> KafkaException:
+    return KafkaException(KafkaError(-186, f'No such configuration property: "{name}"'))
+
+
+def merged(*arguments: Any, **more: Any) -> dict[str, Any]:
+    """What a constructor was given: one dict, or keywords with dots or underscores."""
+    if arguments and not isinstance(arguments[0], Mapping):
+        raise TypeError("expected configuration dict")
+    found = dict(arguments[0]) if arguments else {}
+    found.update(more)
+    topic = found.pop("default.topic.config", None) or {}
+    return {**topic, **found}
+
+
+def translate(settings: Mapping[str, Any], *, consumer: bool = False) -> Config:
+    """Our configuration for librdkafka's."""
+    found: dict[str, Any] = {}
+    for name, value in settings.items():
+        ours = SYNONYMS.get(name, name)
+        row = _BY_NAME.get(ours)
+        if name in _JAVA_ONLY or (row is None and ours not in TAKEN):
+            raise unknown(name)
+        if row is None or name in ("partitioner", "group.protocol"):
+            continue
+        found[row.python_name] = _value(row.python_name, value)
+    if not flag(settings, "enable.ssl.certificate.verification", True):
+        found["ssl_context"] = _trusting()
+    if consumer:
+        found.setdefault("auto_offset_reset", "latest")
+        found["group_protocol"] = settings.get("group.protocol", "classic")
+        if "partition_assignment_strategy" not in found:
+            found["partition_assignment_strategy"] = "range,roundrobin"
+        if found["group_protocol"] == "consumer":
+            del found["partition_assignment_strategy"]
+    elif not flag(settings, "enable.idempotence", False) and "transactional.id" not in settings:
+        found["enable_idempotence"] = False
+    if "delivery_timeout_ms" in found and not consumer:  # librdkafka allows what Kafka's rule forbids
+        limit = int(found["delivery_timeout_ms"]) or (1 << 31)
+        found["delivery_timeout_ms"] = limit
+        linger = float(found.get("linger_ms", 5))
+        request = int(found.get("request_timeout_ms", 30_000))
+        if limit < linger + request:
+            found["linger_ms"] = int(min(linger, limit // 2))
+            found["request_timeout_ms"] = max(1, limit - found["linger_ms"])
+    found.setdefault("client_id", "rdkafka")
+    try:
+        return Config(**found)
+    except ConfigError as problem:
+        raise as_exception(problem) from None
+
+
+def _value(name: str, value: Any) -> Any:
+    if name == "auto_offset_reset":
+        if str(value) not in _RESET:
+            raise KafkaException(
+                KafkaError(-186, f'Invalid value "{value}" for configuration property "auto.offset.reset"')
+            )
+        return _RESET[str(value)]
+    if name == "bootstrap_servers" and isinstance(value, str):
+        return ",".join(part.split("://")[-1] for part in value.split(","))
+    if isinstance(value, float) and name.endswith("_ms"):
+        return round(value)
+    if isinstance(value, str) and value in ("True", "False"):
+        return value.lower()
+    return value
+
+
+def _trusting() -> Any:
+    import ssl
+
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context

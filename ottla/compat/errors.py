@@ -1,0 +1,182 @@
+"""The errors of kafka-python and aiokafka: a class for each of the broker's codes, and theirs beside.
+
+They name a code in words of their own where that is old; `for_error` finds the class for an error of ours.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..client import errors as ours
+from ..protocol.errors import ErrorCode
+
+
+class KafkaError(RuntimeError):
+    """Any error of the client."""
+
+    retriable = False
+    invalid_metadata = False
+
+    def __str__(self) -> str:
+        return f"{type(self).__name__}: {super().__str__()}" if self.args else type(self).__name__
+
+
+class Cancelled(KafkaError):
+    retriable = True
+
+
+class CommitFailedError(KafkaError):
+    pass
+
+
+class ConsumerTimeout(KafkaError):
+    pass
+
+
+class IllegalStateError(KafkaError):
+    pass
+
+
+class IllegalArgumentError(KafkaError):
+    pass
+
+
+class IllegalOperation(KafkaError):
+    pass
+
+
+class IllegalGeneration(KafkaError):
+    pass
+
+
+class ConsumerStoppedError(Exception):
+    pass
+
+
+class KafkaConfigurationError(KafkaError):
+    pass
+
+
+class KafkaConnectionError(KafkaError):
+    retriable = True
+
+
+class NodeNotReadyError(KafkaConnectionError):
+    pass
+
+
+class NoBrokersAvailable(KafkaConnectionError):
+    pass
+
+
+class KafkaTimeoutError(KafkaError):
+    retriable = True
+
+
+class KafkaProtocolError(KafkaError):
+    pass
+
+
+class KafkaUnavailableError(KafkaConnectionError):
+    pass
+
+
+class NoOffsetForPartitionError(KafkaError):
+    pass
+
+
+class ProducerClosed(KafkaError):
+    pass
+
+
+class RecordTooLargeError(KafkaError):
+    pass
+
+
+class UnknownTopic(KafkaError):
+    pass
+
+
+class UnsupportedCodecError(KafkaError):
+    pass
+
+
+class UnsupportedVersionError(KafkaError):
+    pass
+
+
+class AuthenticationFailedError(KafkaError):
+    pass
+
+
+class BrokerResponseError(KafkaError):
+    """A broker answered with an error code."""
+
+    errno: int = -1
+    message = ""
+    description = ""
+
+    def __str__(self) -> str:
+        return f"[Error {self.errno}] {type(self).__name__}: {RuntimeError.__str__(self)}"
+
+
+#: Where their class is not called as the code.
+_WORDS = {
+    "UNKNOWN_SERVER_ERROR": "UnknownError", "UNKNOWN_TOPIC_OR_PARTITION": "UnknownTopicOrPartitionError",
+    "NOT_LEADER_OR_FOLLOWER": "NotLeaderForPartitionError", "REQUEST_TIMED_OUT": "RequestTimedOutError",
+    "MESSAGE_TOO_LARGE": "MessageSizeTooLargeError", "COORDINATOR_NOT_AVAILABLE": "GroupCoordinatorNotAvailableError",
+    "NOT_COORDINATOR": "NotCoordinatorForGroupError", "COORDINATOR_LOAD_IN_PROGRESS": "GroupLoadInProgressError",
+    "INVALID_TOPIC_EXCEPTION": "InvalidTopicError", "SASL_AUTHENTICATION_FAILED": "SaslAuthenticationFailed",
+    "TOPIC_ALREADY_EXISTS": "TopicAlreadyExistsError", "PRODUCER_FENCED": "ProducerFenced",
+    "CONCURRENT_TRANSACTIONS": "ConcurrentTransactions", "INVALID_TXN_STATE": "InvalidTxnState",
+    "UNKNOWN_MEMBER_ID": "UnknownMemberIdError", "INVALID_PRODUCER_EPOCH": "InvalidProducerEpoch",
+    "OUT_OF_ORDER_SEQUENCE_NUMBER": "OutOfOrderSequenceNumber", "DUPLICATE_SEQUENCE_NUMBER": "DuplicateSequenceNumber",
+    "CORRUPT_MESSAGE": "CorruptRecordError",
+}  # fmt: skip
+
+
+def _class_name(code: ErrorCode) -> str:
+    if code.name in _WORDS:
+        return _WORDS[code.name]
+    words = "".join(word.capitalize() for word in code.name.split("_"))
+    return words if words.endswith("Error") else f"{words}Error"
+
+
+BY_CODE: dict[int, type[BrokerResponseError]] = {}
+for _code in ErrorCode:
+    if _code:
+        _kind = type(
+            _class_name(_code), (BrokerResponseError,),
+            {
+                "errno": int(_code), "message": _code.name, "description": _code.message, "retriable": _code.retriable,
+                "__module__": __name__,
+            },
+        )  # fmt: skip
+        BY_CODE[int(_code)] = _kind
+        globals()[_kind.__name__] = _kind
+
+
+def __getattr__(name: str) -> Any:
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def for_error(problem: BaseException) -> BaseException:
+    """Their error for one of ours; any other as it is."""
+    if isinstance(problem, ExceptionGroup):
+        problem = problem.exceptions[0]
+    if isinstance(problem, ours.BrokerError):
+        fenced = (ErrorCode.ILLEGAL_GENERATION, ErrorCode.UNKNOWN_MEMBER_ID, ErrorCode.REBALANCE_IN_PROGRESS)
+        if problem.api == "OffsetCommit" and problem.code in fenced:
+            return CommitFailedError(str(problem))
+        return BY_CODE[int(problem.code)](str(problem))
+    table: tuple[tuple[type[BaseException], type[KafkaError]], ...] = (
+        (ours.ConfigError, KafkaConfigurationError), (ours.AuthenticationError, AuthenticationFailedError),
+        (ours.ConnectError, KafkaConnectionError), (ours.ConnectionLostError, KafkaConnectionError),
+        (ours.ClientTimeoutError, KafkaTimeoutError), (ours.RecordTooLargeError, BY_CODE[10]),
+        (ours.BufferFullError, KafkaTimeoutError), (ours.ClosedError, ProducerClosed),
+        (ours.UnsupportedError, UnsupportedVersionError), (ours.TransactionError, IllegalStateError),
+    )  # fmt: skip
+    for kind, theirs in table:
+        if isinstance(problem, kind):
+            return theirs(str(problem))
+    return KafkaError(str(problem)) if isinstance(problem, ours.ClientError) else problem
