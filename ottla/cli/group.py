@@ -120,8 +120,8 @@ async def _reset(admin: Admin, arguments: argparse.Namespace) -> int:
 async def _asked(
     admin: Admin, arguments: argparse.Namespace, committed: list[TopicAndPartition]
 ) -> list[TopicAndPartition]:
-    if arguments.topics:
-        return [key for topic, numbers in arguments.topics for key in await partitions_of(admin, [topic], numbers)]
+    if arguments.which:
+        return [key for topic, numbers in arguments.which for key in await partitions_of(admin, [topic], numbers)]
     if not getattr(arguments, "all_topics", False):
         raise Trouble("of which topics?", "give --topic TOPIC, --topic TOPIC:0,1 or --all-topics", MISUSED)
     if not committed:

@@ -174,6 +174,8 @@ _SECURE = (
     "Makes a certificate authority, certificates for a broker and a client, a user with a password, a broker's config with TLS, "
     "SCRAM and ACLs, and ready files for Java, librdkafka and Python clients."
 )
+#: Arguments that take any number of words.
+_LISTS = ("files", "names", "groups", "keys", "ids", "topics")
 #: Command -> (one line of help, its arguments, the module that runs it).
 COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None], str]] = {
     "start": ("start a broker", _start_arguments, "start"),
@@ -202,11 +204,24 @@ def parser(words: Sequence[str] | None = None) -> argparse.ArgumentParser:
     return root
 
 
+def read(words: Sequence[str]) -> argparse.Namespace:
+    """Read the words of a call. argparse takes the words of a list only where the first of them stands: `produce orders -l FILE`
+    has its list broken by a flag, and what is left over belongs to it."""
+    root = parser(words)
+    arguments, rest = root.parse_known_args(list(words))
+    if rest:
+        lists = [value for name in _LISTS if isinstance(value := getattr(arguments, name, None), list)]
+        if len(lists) != 1 or any(word.startswith("-") for word in rest):
+            root.error(f"unrecognized arguments: {' '.join(rest)}")
+        lists[0] += rest
+    return arguments
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     try:
         words = sys.argv[1:] if argv is None else list(argv)
-        arguments = parser(words).parse_args(words)
+        arguments = read(words)
         command = importlib.import_module(f"{__package__}.{arguments.module}")
         code: int = command.run(arguments)
         sys.stdout.flush()

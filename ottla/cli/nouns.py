@@ -123,7 +123,7 @@ _RESET = (
     "Shows where the group would go on, and with --execute lets it. The group must have no members. One of --to-earliest, --to-latest, "
     "--to-offset, --to-datetime, --by-duration, --shift-by, --to-current."
 )
-_RESET_TOPIC = flag("--topic", dest="topics", metavar="TOPIC[:LIST]", type=values.topic_partitions, action="append", default=[],
+_RESET_TOPIC = flag("--topic", dest="which", metavar="TOPIC[:LIST]", type=values.topic_partitions, action="append", default=[],
                     help="a topic, or some of its partitions: orders:0,1; repeatable")  # fmt: skip
 GROUP_NOUN = Noun("groups: list, describe with lag, reset offsets, delete", "group", {
     "list": action(

@@ -112,7 +112,7 @@ def test_nulls_files_and_delimiters(cli: Cli, name: str, tmp_path: Path) -> None
     whole.write_bytes(b"one\ntwo\n")
     lines.write_bytes(b"a;b;c")
     cli("produce", name, str(whole), "-k", "key", "-z", "gzip")
-    cli("produce", name, str(lines), "-l", "-D", ";", "-c", "2", "--acks", "1")
+    cli("produce", name, "-l", str(lines), "-D", ";", "-c", "2", "--acks", "1")
     assert cli("consume", name, "-e", "-o", "3", "-D", "|") == "one\ntwo\n|a|b|"
     assert "there is no file" in cli.fails("produce", name, str(tmp_path / "none"), code=2)
     cli("produce", name, "--property", "parse.key=true", "--property", "key.separator=,", stdin=b"x,y\n")

@@ -8,7 +8,8 @@ import sys
 import pytest
 
 from ottla import __version__
-from ottla.cli.main import COMMANDS, listen_address, main, parser
+from ottla.cli.main import COMMANDS, listen_address, main, parser, read
+from ottla.cli.trouble import Trouble
 
 
 def test_version_is_printed_by_flag_and_by_command(capsys: pytest.CaptureFixture[str]) -> None:
@@ -79,3 +80,15 @@ def test_no_flag_is_without_help() -> None:
         return found
 
     assert [a.dest for a in flags(parser()) if a.help is None and a.metavar not in {"COMMAND", "ACTION"}] == []  # type: ignore[attr-defined]
+
+
+def test_a_list_may_be_broken_by_flags() -> None:
+    assert read(["produce", "t", "a", "-l", "b", "c"]).files == ["a", "b", "c"]
+    assert read(["consume", "t", "-e", "u"]).topics == ["t", "u"]
+    for words in (
+        ["group", "reset", "g", "--topic", "t", "x"],
+        ["produce", "t", "-l", "a", "--nonsense"],
+        ["topic", "list", "x"],
+    ):
+        with pytest.raises(Trouble, match="unrecognized arguments"):
+            read(words)
