@@ -74,6 +74,7 @@ class Engine:
         #: Offsets that the program stored itself to have them committed (librdkafka's enable.auto.offset.store=false).
         self.stored: dict[Key, int] | None = {} if stores else None
         self.callbacks = False
+        self.closed = False
         self.topics: tuple[str, ...] = ()
         self.pattern: str | None = None
         self._admin: Admin | None = None
@@ -229,8 +230,10 @@ class Engine:
         if hasattr(consumer, "_batches"):
             self.buffer.clear()
             consumer._batches.done()
+            consumer.stop()  # who waits for records sees the end
 
     async def close(self) -> None:
+        self.closed = True
         await self.unsubscribe()
         if self._admin is not None:
             await self._admin.close()
@@ -274,6 +277,8 @@ class Engine:
         while True:
             if self.events:
                 return None
+            if self.closed:
+                return Batch([])
             consumer = self.consumer
             if consumer is None:
                 if self.topics or self.pattern:

@@ -33,7 +33,12 @@ def consumed(kafka: Any, bootstrap: str, topic: str, group: str) -> list[Any]:
              message.timestamp_type, message.serialized_value_size)
         )  # fmt: skip
     tp = kafka.TopicPartition(topic, 0)
-    seen += [consumer.position(tp), consumer.assignment(), consumer.partitions_for_topic(topic), consumer.subscription()]
+    seen += [
+        consumer.position(tp),
+        consumer.assignment(),
+        consumer.partitions_for_topic(topic),
+        consumer.subscription(),
+    ]
     consumer.commit()
     seen += [consumer.committed(tp), consumer.beginning_offsets([tp]), consumer.end_offsets([tp])]
     consumer.close()

@@ -13,8 +13,7 @@ from ottla.testing import Kafka
 from tests.compat import kafka_scripts as scripts
 from tests.support.requires import requires
 
-
-pytestmark = pytest.mark.filterwarnings("ignore:read_text is deprecated:DeprecationWarning")
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 
 @pytest.fixture
@@ -57,5 +56,7 @@ def test_the_classes_of_errors_have_the_librarys_names_and_numbers(real: Any) ->
     from kafka import errors as theirs
 
     known = {kind.errno: kind for kind in vars(theirs).values() if isinstance(getattr(kind, "errno", None), int)}
-    missing = [kind.__name__ for number, kind in known.items() if number > 0 and not hasattr(shim_errors, kind.__name__)]
+    missing = [
+        kind.__name__ for number, kind in known.items() if number > 0 and not hasattr(shim_errors, kind.__name__)
+    ]
     assert missing == []

@@ -150,6 +150,8 @@ class Consumer(ConsumerCore, Generic[K, V]):
     def position(self, topic: str, partition: int) -> int | None:
         """The offset of the next record that is given; None while it is being found."""
         position = self._position(topic, partition)
+        if position.stage is Stage.RESOLVE:
+            return None
         within = self._records.next_offset(position)
         if within is not None:
             return within
