@@ -12,6 +12,8 @@ from ottla.cli.completion import candidates
 from ottla.cli.main import parser
 from ottla.cli.trouble import Trouble
 from tests.cli.support import Cli
+from tests.support.kafka_jvm import free_port
+from tests.support.process import OttlaProcess
 
 PROFILES = """
 default = "local"
@@ -100,3 +102,21 @@ def test_completion(cli: Cli, files: Path, name: str) -> None:
 
 def test_settings_need_no_flags() -> None:
     assert connection.settings(argparse.Namespace(bootstrap="x:1"))["bootstrap.servers"] == "x:1"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["client-java.properties", "client-librdkafka.properties"])
+def test_the_files_of_secure_init_reach_its_broker(tmp_path: Path, name: str) -> None:
+    folder, port = tmp_path / "secure", free_port()
+    nowhere = Cli(None)
+    nowhere("secure", "init", str(folder), "--port", str(port))
+    client = str(folder / name)
+    with OttlaProcess(tmp_path / "data", "--config", str(folder / "server.properties"), listen=None) as process:
+        process.wait_ready()
+        assert nowhere("topic", "create", "orders", "--config", client) == "created orders\n"
+        assert nowhere.call("produce", "orders", "--config", client, stdin=b"a book\n").code == 0
+        assert nowhere("consume", "orders", "-e", "--from-beginning", "--config", client) == "a book\n"
+        wrong = 'sasl.jaas.config=ScramLoginModule required username="admin" password="wrong";'
+        assert "invalid credentials" in nowhere.fails(
+            "topic", "list", "--config", client, "-X", wrong, "-X", "sasl.password=wrong"
+        )
