@@ -300,6 +300,26 @@ class BrokerConfig:
             if listener.security_protocol == "PLAINTEXT" and not is_loopback(listener.host)
         )
 
+    @property
+    def trusting_listeners(self) -> tuple[tuple[Listener, str], ...]:
+        """The other listeners that other machines reach and that trust them more than they may seem to, each with how."""
+        found = []
+        for listener in self.listeners:
+            own = self.levels.for_listener(listener.name, "ssl.client.auth") or self.levels.text("ssl.client.auth")
+            if is_loopback(listener.host):
+                continue
+            if (
+                listener.security_protocol == "SSL"
+                and own != "required"
+                and not self.levels.text("authorizer.class.name")
+            ):
+                found.append(
+                    (listener, "encrypts, but asks nobody who they are (ssl.client.auth), and there is no authorizer")
+                )
+            if listener.security_protocol == "SASL_PLAINTEXT":
+                found.append((listener, "has no TLS: what is sent can be read on the way, passwords of PLAIN included"))
+        return tuple(found)
+
     def advertised_listeners(self, ports: Mapping[str, int] | None = None) -> tuple[Listener, ...]:
         """List where clients are told to come. `ports` are those really bound, for listeners on port 0."""
         advertised = {listener.name: listener for listener in self._advertised}

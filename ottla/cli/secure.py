@@ -4,6 +4,7 @@
     broker.pem                 the broker's key and certificate, for the hosts given
     client.pem                 a client's key and certificate (mutual TLS), for the same user
     users                      the user's SCRAM verifier, taken over at the first start
+    data                       what the broker keeps; a folder in which an open broker worked has no user to log in
     server.properties          `ottla start --config DIR/server.properties`
     client-java.properties  client-librdkafka.properties  client-python.json     for clients, with the password
 
@@ -98,6 +99,7 @@ def _server(folder: Path, address: str, host: str, port: int, user: str) -> list
         ("# Passwords inside TLS on the first listener, certificates of clients on the second.", ""),
         ("listeners", f"SASL_SSL://{address}:{port},SSL://{address}:{port + 1}"),
         ("advertised.listeners", f"SASL_SSL://{told}:{port},SSL://{told}:{port + 1}"),
+        ("log.dirs", f"{folder}/data"),
         ("sasl.enabled.mechanisms", "SCRAM-SHA-512,SCRAM-SHA-256"),
         ("ssl.keystore.type", "PEM"),
         ("ssl.keystore.location", f"{folder}/broker.pem"),

@@ -84,6 +84,8 @@ def _check_exposure(config: BrokerConfig) -> None:
             "listener %s has neither TLS nor authentication: whoever reaches it can read, write and delete everything",
             listener,
         )
+    for listener, how in config.trusting_listeners:
+        log.warning("listener %s %s", listener, how)
 
 
 async def _serve(config: BrokerConfig) -> int:

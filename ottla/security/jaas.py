@@ -95,7 +95,9 @@ def _entry(tokens: list[_Token]) -> tuple[JaasEntry, int]:
             raise SaslConfigError(f"JAAS config has {key.text!r} where the name of an option should be")
         value = tokens[at + 2] if at + 2 < len(tokens) else _Token("sign", "")
         if tokens[at + 1 : at + 2] != [_Token("sign", "=")] or value.kind == "sign":
-            raise SaslConfigError(f"Value not specified for key '{_shown(key)}' in JAAS config")
+            # Behind an unquoted value the "key" may be the rest of a password with a blank in it.
+            shown = key.text if key.kind == "word" and (at == 2 or tokens[at - 1].kind == "quoted") else "..."
+            raise SaslConfigError(f"Value not specified for key '{shown}' in JAAS config")
         options[key.text] = value.text
         at += 3
     if at >= len(tokens):
@@ -118,8 +120,3 @@ def _unescape(text: str) -> str:
     if "\\" not in text:
         return text
     return _ESCAPE.sub(lambda m: chr(int(m[1], 8)) if m[1] else _ESCAPED.get(m[2], m[2]), text)
-
-
-def _shown(token: _Token) -> str:
-    """What an error may show of a token: words that stand where names stand, never what was quoted."""
-    return token.text if token.kind == "word" else "..."

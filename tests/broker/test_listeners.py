@@ -128,3 +128,19 @@ def test_who_is_exposed(listeners: str, exposed: list[str]) -> None:
     config: Any = BrokerConfig.load(sets={"listeners": listeners})
     assert [listener.name for listener in config.exposed_listeners] == exposed
     assert is_loopback("127.8.8.8")
+
+
+@pytest.mark.parametrize(
+    ("settings", "trusting"),
+    [
+        ({"listeners": "SSL://:1,SASL_SSL://:2"}, ["SSL"]),
+        ({"listeners": "SSL://127.0.0.1:1,SASL_PLAINTEXT://[::1]:3"}, []),
+        ({"listeners": "SSL://:1", "ssl.client.auth": "required"}, []),
+        ({"listeners": "SSL://:1", "listener.name.ssl.ssl.client.auth": "required"}, []),
+        ({"listeners": "SSL://:1", "authorizer.class.name": "ottla"}, []),
+        ({"listeners": "SASL_PLAINTEXT://:3"}, ["SASL_PLAINTEXT"]),
+    ],
+)
+def test_who_trusts_more_than_it_seems_is_told(settings: dict[str, str], trusting: list[str]) -> None:
+    config: Any = BrokerConfig.load(sets=settings)
+    assert [listener.name for listener, _ in config.trusting_listeners] == trusting

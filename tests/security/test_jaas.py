@@ -45,6 +45,7 @@ def test_what_is_read(text, options):
         (f"{PLAIN} required password;", "Value not specified for key 'password'"),
         (f"{PLAIN} required password=;", "Value not specified for key 'password'"),
         (f'{PLAIN} required password "hunter2";', "Value not specified for key 'password'"),
+        (f"{PLAIN} required password=my hunter2;", "Value not specified for key '...'"),
         (f'{PLAIN} required "hunter2";', "Value not specified for key '...'"),
         (f'{PLAIN} required = "hunter2";', "where the name of an option should be"),
         (f"{PLAIN} required; {SCRAM} required;", "several login modules"),
