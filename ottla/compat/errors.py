@@ -1,3 +1,4 @@
+# ruff: noqa: N818 - their names
 """The errors of kafka-python and aiokafka: a class for each of the broker's codes, and theirs beside.
 
 They name a code in words of their own where that is old; `for_error` finds the class for an error of ours.
@@ -142,18 +143,28 @@ def _class_name(code: ErrorCode) -> str:
     return words if words.endswith("Error") else f"{words}Error"
 
 
+#: Other names of the same classes.
+_ALIASES = {
+    "INVALID_FETCH_SIZE": ["InvalidFetchRequestError"], "COORDINATOR_LOAD_IN_PROGRESS": ["CoordinatorLoadInProgressError"],
+    "COORDINATOR_NOT_AVAILABLE": ["CoordinatorNotAvailableError"], "NOT_COORDINATOR": ["NotCoordinatorError"],
+    "UNSUPPORTED_VERSION": ["IncompatibleBrokerVersion"], "INVALID_CONFIG": ["InvalidConfigurationError"],
+    "INVALID_REPLICA_ASSIGNMENT": ["InvalidReplicationAssignmentError"],
+    "CORRUPT_MESSAGE": ["CorruptRecordException", "InvalidMessageError"],
+    "NETWORK_EXCEPTION": ["StaleLeaderEpochCodeError"],
+}  # fmt: skip
+
 BY_CODE: dict[int, type[BrokerResponseError]] = {}
 for _code in ErrorCode:
     if _code:
-        _kind = type(
-            _class_name(_code), (BrokerResponseError,),
-            {
-                "errno": int(_code), "message": _code.name, "description": _code.message, "retriable": _code.retriable,
-                "__module__": __name__,
-            },
-        )  # fmt: skip
-        BY_CODE[int(_code)] = _kind
-        globals()[_kind.__name__] = _kind
+        _name = _class_name(_code)
+        _fields = {
+            "errno": int(_code), "message": _code.name, "description": _code.message, "retriable": _code.retriable,
+            "__module__": __name__,
+        }  # fmt: skip
+        BY_CODE[int(_code)] = _kind = type(_name, (BrokerResponseError,), _fields)
+        _bare = _name.removesuffix("Error")
+        for _alias in (_name, _bare, f"{_bare}Error", *_ALIASES.get(_code.name, ())):
+            globals().setdefault(_alias, _kind)
 
 
 def __getattr__(name: str) -> Any:

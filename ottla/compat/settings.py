@@ -15,7 +15,42 @@ _NAMES = {
 }  # fmt: skip
 #: Known to them, without meaning here (the value is not looked at).
 _TAKEN = frozenset(
-    ["api_version", "api_version_auto_timeout_ms", "bootstrap_timeout_ms", "consumer_timeout_ms", "default_offset_commit_callback", "enable_incremental_fetch_sessions", "key_deserializer", "value_deserializer", "key_serializer", "value_serializer", "kafka_client", "loop", "metric_group_prefix", "metric_reporters", "metrics_enabled", "metrics_num_samples", "metrics_sample_window_ms", "proxy_url", "selector", "socket_options", "socks5_proxy", "ssl_check_hostname", "ssl_ciphers", "ssl_crlfile", "sock_chunk_bytes", "sock_chunk_buffer_count", "sasl_kerberos_domain_name", "sasl_kerberos_name", "sasl_oauth_token_provider", "partitioner", "rebalance_timeout_ms", "wakeup_timeout_ms", "partition_assignment_strategy", "legacy_iterator"]
+    [
+        "api_version",
+        "api_version_auto_timeout_ms",
+        "bootstrap_timeout_ms",
+        "consumer_timeout_ms",
+        "default_offset_commit_callback",
+        "enable_incremental_fetch_sessions",
+        "key_deserializer",
+        "value_deserializer",
+        "key_serializer",
+        "value_serializer",
+        "kafka_client",
+        "loop",
+        "metric_group_prefix",
+        "metric_reporters",
+        "metrics_enabled",
+        "metrics_num_samples",
+        "metrics_sample_window_ms",
+        "proxy_url",
+        "selector",
+        "socket_options",
+        "socks5_proxy",
+        "ssl_check_hostname",
+        "ssl_ciphers",
+        "ssl_crlfile",
+        "sock_chunk_bytes",
+        "sock_chunk_buffer_count",
+        "sasl_kerberos_domain_name",
+        "sasl_kerberos_name",
+        "sasl_oauth_token_provider",
+        "partitioner",
+        "rebalance_timeout_ms",
+        "wakeup_timeout_ms",
+        "partition_assignment_strategy",
+        "legacy_iterator",
+    ]
 )
 
 

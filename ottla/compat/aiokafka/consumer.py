@@ -283,7 +283,8 @@ class AIOKafkaConsumer:
 
     async def _seek_all(self, partitions: Iterable[Any], where: int) -> None:
         await self._settled()
-        keys = [p for p in partitions or self.assignment() if self._position(p)]
+        chosen: Any = partitions or self.assignment()
+        keys = [p for p in chosen if self._position(p)]
         self._engine.release()
         self._engine.place({tuple(key): where for key in keys})
         for key in keys:
@@ -299,7 +300,7 @@ class AIOKafkaConsumer:
         await self._settled()
         found = {TopicPartition(*p): await self.committed(p) for p in partitions or self.assignment()}
         self._engine.release()
-        self._engine.place({tuple(key): offset for key, offset in found.items()})
+        self._engine.place({(key.topic, key.partition): offset for key, offset in found.items()})
         return found
 
     def pause(self, *partitions: Any) -> None:

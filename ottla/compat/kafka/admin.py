@@ -192,6 +192,6 @@ class KafkaAdminClient:
     def describe_cluster(self) -> dict[str, Any]:
         told = self._try(self._admin.cluster.describe)
         return {
-            "cluster_id": told.id, "controller_id": told.controller_id,
+            "cluster_id": told.id, "authorized_operations": None, "controller_id": told.controller_id,
             "brokers": [{"broker_id": b.id, "host": b.host, "port": b.port, "rack": b.rack} for b in told.brokers],
         }  # fmt: skip
