@@ -153,3 +153,25 @@ async def test_a_fetch_that_waits_is_asked_about_again_when_rules_change() -> No
             answer = await waiting
         (found,) = answer.responses[0].partitions
         assert (found.error_code, bytes(found.records or b"")) == (DENIED, b"")
+
+
+async def test_a_share_fetch_that_waits_is_asked_about_again_when_rules_change() -> None:
+    async with secured() as running, running.connect() as admin, running.connect() as reader:
+        await running.topic("t")
+        await admin.call(FindCoordinatorRequest(key_type=0, coordinator_keys=["g"]), 4)
+        await allow(admin, rule("g", a.READ, a.GROUP), rule("t", a.READ))
+        request = ShareFetchRequest(
+            group_id="g", member_id="m", share_session_epoch=0, max_wait_ms=600_000, min_bytes=1, max_bytes=1 << 20, max_records=1,
+            topics=[ShareTopic(topic_id=topic_id(running, "t"), partitions=[SharePartition(partition_index=0)])],
+        )  # fmt: skip
+        connections = [each for listener in running.broker.listeners for each in listener.connections]
+        max(connections, key=lambda each: each.number).principal = ALICE
+        waiting = asyncio.ensure_future(reader.call(request, 1))
+        async with asyncio.timeout(10):
+            while not running.broker.partitions.get("t", 0).fetches_waiting:
+                await asyncio.sleep(0)
+            await forbid(admin, "t")
+            await admin.call(producing("t"), 12)
+            answer = await waiting
+        (found,) = answer.responses[0].partitions
+        assert (found.error_code, bytes(found.records or b"")) == (DENIED, b"")

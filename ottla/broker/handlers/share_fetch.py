@@ -23,7 +23,7 @@ from ...protocol.apis.share_fetch import (
 from ...protocol.errors import ErrorCode, KafkaError
 from ...security.acl import READ, TOPIC
 from ..dispatch import Context, handler
-from ..guards.asking import asking_of
+from ..guards.asking import Asking, asking_of
 from ..purgatory import Deferred, settled
 from ..share.acknowledgements import Acknowledging, is_valid_member_id, share_groups_enabled
 from ..share.fetch import NO_RECORDS, FetchLimits, Results, ShareFetching, failed_partition, rotated
@@ -130,10 +130,20 @@ async def _fetch(context: Context, request: ShareFetchRequest, session: ShareSes
         )
         partitions = rotated(found, request.share_session_epoch)
         fetching = ShareFetching(
-            broker.share_partitions, session.group_id, partitions, wanted, limits, context.connection
+            broker.share_partitions, session.group_id, partitions, wanted, limits, context.connection,
+            lambda: _refused(context, asking, found),
         )  # fmt: skip
         results = await _unless_closed(context, fetching.start())
     return {**results, **failed}
+
+
+def _refused(context: Context, asked: Asking | None, partitions: list[PartitionId]) -> list[PartitionId]:
+    """Say what may not be read any more of that which was allowed when `asked`: rules change while a fetch waits."""
+    asking = asking_of(context, "ShareFetch")
+    if asking is None or (asked is not None and asked.holds(asking)):
+        return []
+    names = {id_: context.broker.image.topics.by_id(id_.topic_id) for id_ in partitions}
+    return [id_ for id_, topic in names.items() if topic is not None and not asking.may(READ, TOPIC, topic.name)]
 
 
 async def _unless_closed(context: Context, results: Results | Deferred) -> Results:

@@ -14,6 +14,7 @@ record. An answer holds the partitions that were read; those of which nothing wa
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...coordinator.share_partition import Acquired, LogBatch, Wanted
@@ -63,7 +64,9 @@ def rotated(partitions: list[PartitionId], epoch: int) -> list[PartitionId]:
 class ShareFetching:
     """One ShareFetch request."""
 
-    __slots__ = ("_connection", "_hosts", "_limits", "_manager", "_read_committed", "_results", "_wanted", "failed")
+    __slots__ = (
+        "_connection", "_hosts", "_limits", "_manager", "_read_committed", "_refused", "_results", "_wanted", "failed",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -73,9 +76,12 @@ class ShareFetching:
         wanted: Wanted,
         limits: FetchLimits,
         connection: Connection,
+        refused: Callable[[], Iterable[PartitionId]],
     ) -> None:
+        """`refused` says before each reading which partitions the client may not read any more."""
         self._manager = manager
         self._connection = connection
+        self._refused = refused
         self._wanted = wanted
         self._limits = limits
         self._read_committed = manager.settings_of(group_id).read_committed
@@ -132,17 +138,20 @@ class ShareFetching:
 
     def _read(self) -> tuple[list[_Read], bool]:
         """Read every share partition that may hand something out; says whether one could not be read."""
+        failed = False
+        for partition in self._refused():
+            self.failed[partition] = KafkaError(ErrorCode.TOPIC_AUTHORIZATION_FAILED)
+            failed = True
         able = [
             (partition, host)
             for partition, host in self._hosts.items()
             if host.state is HostState.ACTIVE and partition not in self.failed and host.machine.can_acquire()
         ]
         if not able:
-            return [], False
+            return [], failed
         left = min(self._limits.max_bytes, self._manager.broker.unread_memory.room())
         share = max(left // len(able), 1)
         reads = []
-        failed = False
         empty = True
         for partition, host in able:
             try:
