@@ -248,8 +248,11 @@ class Engine:
         self.consumer._batches.given_until(record.topic, record.partition, record.offset)
         return record
 
-    def release(self) -> None:
-        """What was given is processed; what was not given is fetched again, as far as it is ours."""
+    def release(self, *, everything: bool = False) -> None:
+        """What was given is processed; what was not given is fetched again, as far as it is ours.
+
+        `everything`: what the lane has left of a run too, so that no more is given of a partition that is paused.
+        """
         self.interrupted = False
         consumer = self.consumer
         if consumer is None or not hasattr(consumer, "_batches"):
@@ -258,7 +261,12 @@ class Engine:
         for record in self.buffer:
             first.setdefault((record.topic, record.partition), record.offset)
         self.buffer.clear()
-        consumer._batches.done()
+        lane = consumer._batches
+        if everything and lane._left is not None:
+            position, _, part = lane._left
+            first.setdefault(position.key, part.columns.offset(part.row))
+            lane._left = None
+        lane.done()
         for key, offset in first.items():
             position = consumer.positions.by_key.get(key)
             if position is not None and not position.revoking:

@@ -59,7 +59,7 @@ def assigned_by_hand(kafka: Any, bootstrap: str, topic: str) -> list[Any]:
                 return [(key, [r.offset for r in rows]) for key, rows in found.items()]
         return []
 
-    seen.append(polled(max_records=2))
+    seen.append(polled(max_records=1))
     consumer.seek(tp, 1)
     seen += [consumer.position(tp), polled(max_records=1)]
     consumer.pause(tp)

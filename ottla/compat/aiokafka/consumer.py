@@ -274,7 +274,7 @@ class AIOKafkaConsumer:
             raise IllegalStateError(f"Partition {partition} is not assigned")
         return self._engine.consumer.positions.by_key[tuple(partition)]
 
-    def seek(self, partition: Any, offset: int) -> None:
+    def seek(self, partition: Any, offset: Any) -> None:
         if not isinstance(offset, int) or offset < 0:
             raise ValueError("Offset must be a positive integer")
         self._position(partition)
@@ -311,7 +311,7 @@ class AIOKafkaConsumer:
 
     def _pausing(self, partitions: Iterable[Any], verb: str) -> None:
         keys = [tuple(p) for p in partitions if self._position(p)]
-        self._engine.release()
+        self._engine.release(everything=True)
         if keys:
             self._engine.on_loop(lambda consumer: getattr(consumer, verb)(*keys))
 

@@ -21,6 +21,8 @@ from .types import (
     Node,
     TopicCollection,
     TopicPartition,
+    libversion,
+    version,
 )
 
 __all__ = [
@@ -29,13 +31,3 @@ __all__ = [
     "KafkaException", "Message", "Node", "Producer", "SerializingProducer", "TopicCollection", "TopicPartition",
     "libversion", "version",
 ]  # fmt: skip
-
-
-def version() -> str:
-    """The version of confluent_kafka whose interface this is."""
-    return "2.16.1"
-
-
-def libversion() -> tuple[str, int]:
-    """The version of librdkafka whose behaviour this follows."""
-    return "2.16.1", 0x021001FF

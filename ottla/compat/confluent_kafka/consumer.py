@@ -305,7 +305,7 @@ class Consumer:
 
     def _pausing(self, partitions: Iterable[TopicPartition], verb: str) -> None:
         def act() -> None:
-            self._engine.release()
+            self._engine.release(everything=True)
             self._engine.on_loop(lambda consumer: getattr(consumer, verb)(*[p._key for p in partitions]))
 
         self._call(act)

@@ -121,3 +121,13 @@ class TopicCollection:
 
     def __init__(self, topic_names: list[str]) -> None:
         self.topic_names = list(topic_names)
+
+
+def version() -> str:
+    """The version of confluent_kafka whose interface this is."""
+    return "2.16.1"
+
+
+def libversion() -> tuple[str, int]:
+    """The version of librdkafka whose behaviour this follows."""
+    return "2.16.1", 0x021001FF

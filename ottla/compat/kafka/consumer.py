@@ -166,8 +166,9 @@ class KafkaConsumer:
     def _tell(self, kind: str, partitions: set[TopicPartition]) -> None:
         names = {"assign": "on_partitions_assigned", "revoke": "on_partitions_revoked", "lost": "on_partitions_lost"}
         if self._listener is not None and kind in names:
-            fallback = getattr(self._listener, "on_partitions_revoked", None)
-            getattr(self._listener, names[kind], fallback)(partitions)
+            default: Any = getattr(self._listener, "on_partitions_revoked", None)
+            call: Any = getattr(self._listener, names[kind], default)
+            call(partitions)
 
     # ── offsets ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -283,7 +284,7 @@ class KafkaConsumer:
         keys = [self._assigned(p) for p in partitions]
 
         def act() -> None:
-            self._engine.release()
+            self._engine.release(everything=True)
             self._engine.on_loop(lambda consumer: getattr(consumer, verb)(*keys))
 
         if keys:

@@ -7,14 +7,14 @@ from concurrent.futures import Future
 from enum import Enum
 from typing import Any
 
-from ....client.admin.admin import Admin as AsyncAdmin
-from ....client.admin.configs import ConfigResource as OurResource
-from ....client.admin.configs import Kind
-from ....client.blocking import IoThread
-from ....client.errors import ClientError
-from ..config import merged, translate
-from ..errors import KafkaError, KafkaException, as_exception, as_kafka_error
-from ..types import Node, TopicCollection, TopicPartition
+from ...client.admin.admin import Admin as AsyncAdmin
+from ...client.admin.configs import ConfigResource as OurResource
+from ...client.admin.configs import Kind
+from ...client.blocking import IoThread
+from ...client.errors import ClientError
+from .config import merged, translate
+from .errors import KafkaError, KafkaException, as_exception, as_kafka_error
+from .types import Node, TopicCollection, TopicPartition
 
 __all__ = [
     "AdminClient", "AlterConfigOpType", "BrokerMetadata", "ClusterMetadata", "ConfigEntry", "ConfigResource",
