@@ -152,6 +152,13 @@ def test_the_kcat_example_of_the_readme_runs(kafka: Kafka) -> None:
     assert done.stdout == "hello\n"
 
 
+def test_the_first_commands_of_the_readme_run(kafka: Kafka) -> None:
+    (block,) = (block for block in code_blocks(ROOT / "README.md", "sh") if "ottla produce" in block)
+    script = block.replace("ottla ", f"{sys.executable} -m ottla ").replace(" orders", f" orders -b {kafka.bootstrap}")
+    done = subprocess.run(["timeout", "30", "bash", "-euc", script], capture_output=True, text=True, check=True)
+    assert done.stdout == block.splitlines()[1].partition("# ")[2] + "\n"
+
+
 @functools.cache
 def make_targets() -> set[str]:
     return set(re.findall(r"^([a-z][a-z-]*):", (ROOT / "Makefile").read_text(), re.MULTILINE))
