@@ -229,7 +229,7 @@ class Engine:
         """What was given is processed: closing commits it."""
         if hasattr(consumer, "_batches"):
             self.buffer.clear()
-            consumer._batches.done()
+            _put_down(consumer)
             consumer.stop()  # who waits for records sees the end
 
     async def close(self) -> None:
@@ -266,7 +266,7 @@ class Engine:
             position, _, part = lane._left
             first.setdefault(position.key, part.columns.offset(part.row))
             lane._left = None
-        lane.done()
+        _put_down(consumer)
         for key, offset in first.items():
             position = consumer.positions.by_key.get(key)
             if position is not None and not position.revoking:
@@ -358,3 +358,11 @@ class Engine:
         if self.consumer is None:
             raise RuntimeError("the consumer has neither a subscription nor an assignment")
         return work(self.consumer)
+
+
+def _put_down(consumer: Watched) -> None:
+    """What was given is processed, and no more: `done` of the lane would count the whole batch."""
+    lane = consumer._batches
+    lane.settle(given=True)
+    lane._by_record = None
+    lane.discard()

@@ -79,4 +79,4 @@ class DeserializingConsumer(Consumer):
         return message
 
     def consume(self, num_messages: int = 1, timeout: float | None = -1) -> list[Message]:
-        raise NotImplementedError
+        raise TypeError("a DeserializingConsumer reads with poll")
