@@ -97,7 +97,9 @@ def test_every_module_says_what_it_is_for() -> None:
 
 
 def test_nothing_is_left_for_later() -> None:
+    """But for librdkafka's own words for an error."""
     found = [f"{place(path, number)} {line.strip()[:90]}" for path, text, _ in sources(PACKAGE)
+             if path != PACKAGE / "compat" / "confluent_kafka" / "errors.py"
              for number, line in enumerate(text.splitlines(), 1) if UNFINISHED.search(line)]  # fmt: skip
     assert found == []
 

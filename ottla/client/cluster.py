@@ -22,7 +22,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, NamedTuple
 
@@ -33,6 +32,7 @@ from ..protocol.errors import ErrorCode
 from ..protocol.schema import Request
 from .addresses import parse_addresses
 from .backoff import backoff_ms
+from .chance import chance
 from .config import Config
 from .connecting import Connector
 from .errors import (
@@ -193,7 +193,7 @@ class Cluster:
     def backoff_s(self, attempt: int) -> float:
         """The wait before the next try, in seconds, after `attempt` failures."""
         config = self.config
-        return backoff_ms(attempt, config.retry_backoff_ms, config.retry_backoff_max_ms, random.random()) / 1000
+        return backoff_ms(attempt, config.retry_backoff_ms, config.retry_backoff_max_ms, chance.random()) / 1000
 
     def _is_misrouted(self, code: int, to: Target) -> bool:
         if isinstance(to, Coordinator):
@@ -271,7 +271,7 @@ class Cluster:
         except ClientError as problem:
             failures += 1
             wait_ms = backoff_ms(
-                failures, self.config.reconnect_backoff_ms, self.config.reconnect_backoff_max_ms, random.random()
+                failures, self.config.reconnect_backoff_ms, self.config.reconnect_backoff_max_ms, chance.random()
             )
             self._failures[node_id] = (failures, self._loop.time() + wait_ms / 1000, problem)
             log.debug("%s", problem)
@@ -319,7 +319,7 @@ class Cluster:
             return min(known, key=lambda connection: connection.in_flight)
         causes: list[ClientError] = []
         ids = list(self.metadata.nodes) or self._bootstrap_ids()
-        random.shuffle(ids)
+        chance.shuffle(ids)
         ids.sort(key=lambda node_id: self._failures.get(node_id, (0, 0.0, None))[1])
         if self.metadata.nodes and self.config.metadata_recovery_strategy == "rebootstrap":
             ids += self._bootstrap_ids()

@@ -263,8 +263,8 @@ class Engine:
         self.buffer.clear()
         lane = consumer._batches
         if everything and lane._left is not None:
-            position, _, part = lane._left
-            first.setdefault(position.key, part.columns.offset(part.row))
+            left, _, part = lane._left
+            first.setdefault(left.key, part.columns.offset(part.row))
             lane._left = None
         _put_down(consumer)
         for key, offset in first.items():

@@ -39,15 +39,12 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
     requires("prometheus", "kcat")
     folder = tmp_path_factory.mktemp("prometheus")
     served = free_port()
-    broker = OttlaProcess(folder / "broker", "--set", f"ottla.metrics.listener={served}").wait_ready()
-    try:
+    with OttlaProcess(folder / "broker", "--set", f"ottla.metrics.listener={served}").wait_ready() as broker:
         kcat = ["kcat", "-b", broker.bootstrap]
         subprocess.run([*kcat, "-t", "t", "-P"], input=b"a\nb\nc\n", check=True)
         subprocess.run([*kcat, "-G", "g", "t", "-o", "beginning", "-c", "1"], check=True, capture_output=True)
         with prometheus(folder, f"127.0.0.1:{served}", RULES, "kafka_server_replicamanager_leadercount") as reading:
             yield reading
-    finally:
-        broker.kill()
 
 
 def test_every_query_of_the_dashboard_finds_something(running: Prometheus) -> None:

@@ -14,13 +14,13 @@ for threads there is `ottla.sync`.
 from __future__ import annotations
 
 import asyncio
-import random
 import time
 from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar, Unpack
 
 from ...protocol.errors import ErrorCode
+from ..chance import chance
 from ..cluster import Cluster
 from ..config import Config, as_config
 from ..errors import (
@@ -348,7 +348,7 @@ class Producer(Generic[K, V]):
         self._sender.full(batch)
 
     def _choose(self, topic: str) -> int:
-        return sticky_partition(self._cluster.metadata, topic, self._sender.queues, random.random())
+        return sticky_partition(self._cluster.metadata, topic, self._sender.queues, chance.random())
 
     def _fail(self, error: ClientError) -> None:
         """This producer cannot go on."""

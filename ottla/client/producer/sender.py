@@ -17,7 +17,6 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
-import random
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
@@ -28,6 +27,7 @@ from ...protocol.errors import ErrorCode
 from ...protocol.schema import ZERO_UUID
 from ...records.batch import Compression
 from ..backoff import backoff_ms
+from ..chance import chance
 from ..errors import BrokerError, ClientError, ClientTimeoutError, broker_error
 from . import answers
 from ._append_cy import Appender
@@ -396,7 +396,7 @@ class Sender:
 
     def _backoff(self, batch: Batch) -> float:
         first, longest = self.config.retry_backoff_ms, self.config.retry_backoff_max_ms
-        return backoff_ms(batch.attempts, first, longest, random.random()) / 1000
+        return backoff_ms(batch.attempts, first, longest, chance.random()) / 1000
 
     def completed(self, batch: Batch, base_offset: int, log_append_time: int, began: float) -> None:
         """A batch is delivered."""

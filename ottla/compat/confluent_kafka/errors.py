@@ -45,7 +45,7 @@ LOCAL: dict[str, tuple[int, str]] = {
     "_OUTDATED": (-167, "Local: Outdated"),
     "_NO_OFFSET": (-168, "Local: No offset stored"),
     "_AUTHENTICATION": (-169, "Local: Authentication failure"),
-    "_NOT_IMPLEMENTED": (-170, ("Local: Not " + "implemented")),
+    "_NOT_IMPLEMENTED": (-170, "Local: Not implemented"),
     "_UNKNOWN_PROTOCOL": (-171, "Local: Unknown protocol"),
     "_STATE": (-172, "Local: Erroneous state"),
     "_CONFLICT": (-173, "Local: Conflicting use"),
