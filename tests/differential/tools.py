@@ -225,7 +225,7 @@ _MASKS = [
 
 
 #: Kafka tells a user's mechanisms in the order of a hash of objects, another one in each run.
-_MECHANISMS = re.compile(r" are (SCRAM-SHA-\S+(?:, SCRAM-SHA-\S+)*)")
+_MECHANISMS = re.compile(r" are (SCRAM-SHA-[^\s,]+(?:, SCRAM-SHA-[^\s,]+)*)")
 
 
 def masked(text: str) -> list[str]:
