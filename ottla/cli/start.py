@@ -38,7 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
     set_up_log("text")  # what the settings themselves have to say
     config = load_config(arguments)
     set_up_log(config.string("ottla.log.format") or "text")
-    from ..broker.event_loop import new_event_loop
+    from ..event_loop import new_event_loop
 
     _raise_open_files_limit()
     os.umask(0o077)  # records, verifiers and tokens: files are 0600, folders 0700

@@ -23,8 +23,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..broker.config import BrokerConfig
 from ..broker.dispatch import answer
-from ..broker.event_loop import new_event_loop
 from ..broker.server import Broker
+from ..event_loop import new_event_loop
 from ..metadata.sqlite import MEMORY, SqliteMetadataLog
 from .faults import Call, Failing, Gate, Requests, Script, Trigger, api_key, check_about, concerns
 from .files import DurableFiles

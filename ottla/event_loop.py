@@ -1,4 +1,4 @@
-"""The event loop a broker runs on: uvloop's where it is installed, asyncio's own elsewhere."""
+"""The event loop a broker or a client of its own thread runs on: uvloop's where it is installed, asyncio's own elsewhere."""
 
 from __future__ import annotations
 
