@@ -22,7 +22,6 @@ any other key that is not in the table is an error that names the nearest known 
 from __future__ import annotations
 
 import functools
-import ipaddress
 import os
 import re
 import socket
@@ -35,6 +34,7 @@ from ..metadata.configs.resolve import Levels, base_name, topic_values
 from ..metadata.configs.topic import TOPIC
 from ..metadata.configs.values import Value, did_you_mean
 from ..protocol.errors import KafkaError
+from ..security.addresses import is_loopback
 
 if TYPE_CHECKING:
     from ..log.config import LogConfig
@@ -491,14 +491,6 @@ def _log_config(values: Mapping[str, Value], levels: Levels) -> LogConfig:
     if values.get("internal.segment.bytes") is not None:
         attributes["segment_bytes"] = values["internal.segment.bytes"]
     return LogConfig(**attributes)
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches an address to listen on; a name but `localhost` may be anything."""
-    try:
-        return host.lower() == "localhost" or ipaddress.ip_address(host.partition("%")[0]).is_loopback
-    except ValueError:
-        return False
 
 
 def _one_per_family(listeners: Iterable[Listener], name: str) -> bool:

@@ -12,21 +12,16 @@ to read the broker's files or its neighbours).
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import logging
-import ssl
 import threading
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterable
 from functools import partial
-from http.client import HTTPException
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, unquote, urlsplit
 from weakref import WeakSet
 
+from ..security.addresses import is_loopback
 from ..security.mechanisms.oauthbearer import URL_SETTING, KeySource, Signed
 from .config import ConfigError
 
@@ -36,10 +31,8 @@ if TYPE_CHECKING:
 log = logging.getLogger("ottla.broker.jwks")
 
 ALLOWED_SETTING = "ottla.sasl.oauthbearer.allowed.urls"
+#: What a file may hold; an answer is bounded by `identity_provider`.
 BYTES_MAX = 1 << 20
-DEADLINE_S = 20.0
-_SOCKET_TIMEOUT_S = 10.0
-_CHUNK = 65536
 #: Strangers can name unknown keys as often as they like; the provider is asked for their sake at most so often.
 EXPEDITED_INTERVAL_S = 10.0
 #: A key id longer than this is nonsense, as in Kafka.
@@ -202,25 +195,9 @@ def check_allowed(url: str, allowed: frozenset[str]) -> None:
             raise ConfigError(f"{URL_SETTING}: {url} is no file of this machine")
     elif not host:
         raise ConfigError(f"{URL_SETTING}: {url} names no host")
-    if url in allowed or parts.scheme == "https" or (parts.scheme == "http" and _is_here(host or "")):
+    if url in allowed or parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host or "")):
         return
     raise ConfigError(f"{URL_SETTING}: {url} is not allowed; if it is meant, set {ALLOWED_SETTING}={url}")
-
-
-def _is_here(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """Whoever answers must not send us elsewhere."""
-
-    def redirect_request(self, *_: Any, **__: Any) -> None:
-        return None
 
 
 def read_url(url: str, ca_file: str | None) -> bytes:
@@ -228,25 +205,9 @@ def read_url(url: str, ca_file: str | None) -> bytes:
     parts = urlsplit(url)
     if parts.scheme == "file":
         return _read_file(parts)
-    context = ssl.create_default_context(cafile=ca_file)
-    opener = urllib.request.build_opener(urllib.request.HTTPSHandler(context=context), _NoRedirect)
-    request = urllib.request.Request(url, headers={"Accept": "application/json"})  # noqa: S310 - check_allowed has seen it
-    ends = time.monotonic() + DEADLINE_S
-    try:
-        with opener.open(request, timeout=_SOCKET_TIMEOUT_S) as answer:
-            body = b""
-            while chunk := answer.read1(_CHUNK):
-                body += chunk
-                if len(body) > BYTES_MAX:
-                    raise ValueError(f"the answer has more than {BYTES_MAX} bytes")
-                if time.monotonic() > ends:
-                    raise TimeoutError(f"the answer takes more than {DEADLINE_S:.0f} s")
-            return body
-    except urllib.error.HTTPError as problem:
-        problem.close()
-        raise OSError(f"the answer is {problem.code} {problem.reason}") from None
-    except HTTPException as problem:
-        raise OSError(f"the answer is no HTTP: {type(problem).__name__}") from None
+    from ..security.identity_provider import ask
+
+    return ask(url, ca_file)
 
 
 def _read_file(parts: SplitResult) -> bytes:

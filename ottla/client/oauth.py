@@ -13,23 +13,17 @@ from __future__ import annotations
 import asyncio
 import base64
 import inspect
-import ipaddress
 import json
-import ssl
 import time
-import urllib.error
-import urllib.request
-from http.client import HTTPException
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote_plus, urlencode, urlsplit
 
+from ..security.addresses import is_loopback
 from .errors import AuthenticationError, ConfigError
 
 if TYPE_CHECKING:
     from .config import Config
 
-BYTES_MAX = 1 << 20
-_TIMEOUT_S = 10.0
 _LIFE_SHARE = 0.8
 #: How long a token serves whose provider does not say how long it lives.
 _UNKNOWN_LIFE_S = 60.0
@@ -76,46 +70,18 @@ def check_address(url: str) -> None:
         raise ConfigError(f"sasl.oauthbearer.token.endpoint.url is no address: {problem}") from None
     if parts.username or parts.password:
         raise ConfigError("sasl.oauthbearer.token.endpoint.url must not hold a password; there is client.secret")
-    if host and (parts.scheme == "https" or (parts.scheme == "http" and _is_here(host))):
+    if host and (parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host))):
         return
     raise ConfigError(f"sasl.oauthbearer.token.endpoint.url={url}: a secret goes by https, or by http to this machine")
 
 
-def _is_here(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """Whoever answers must not send our secret elsewhere."""
-
-    def redirect_request(self, *_: Any, **__: Any) -> None:
-        return None
-
-
 def _ask(url: str, client_id: str, scope: str, secret: str) -> bytes:
     """Ask for a token, in a thread; raises OSError or ValueError."""
+    from ..security.identity_provider import ask
+
     form = {"grant_type": "client_credentials"} | ({"scope": scope} if scope else {})
     basic = base64.b64encode(f"{quote_plus(client_id)}:{quote_plus(secret)}".encode()).decode()
-    request = urllib.request.Request(  # noqa: S310 - check_address has seen it
-        url, urlencode(form).encode(), {"Authorization": f"Basic {basic}", "Accept": "application/json"}
-    )
-    opener = urllib.request.build_opener(urllib.request.HTTPSHandler(context=ssl.create_default_context()), _NoRedirect)
-    try:
-        with opener.open(request, timeout=_TIMEOUT_S) as answer:
-            body: bytes = answer.read(BYTES_MAX + 1)
-    except urllib.error.HTTPError as problem:
-        problem.close()
-        raise OSError(f"the answer is {problem.code} {problem.reason}") from None
-    except HTTPException as problem:
-        raise OSError(f"the answer is no HTTP: {type(problem).__name__}") from None
-    if len(body) > BYTES_MAX:
-        raise ValueError(f"the answer has more than {BYTES_MAX} bytes")
-    return body
+    return ask(url, data=urlencode(form).encode(), headers={"Authorization": f"Basic {basic}"})
 
 
 def _read(body: bytes) -> tuple[str, float]:

@@ -8,9 +8,9 @@ import threading
 
 import pytest
 
-from ottla.broker import jwks as keys_of
 from ottla.broker.config import ConfigError
 from ottla.broker.jwks import ALLOWED_SETTING, check_allowed, read_url
+from ottla.security import identity_provider
 from ottla.security.mechanisms.oauthbearer import LOGIN_MODULE as LOGIN
 from ottla.security.mechanisms.oauthbearer import UNSECURED_HANDLER, UNSECURED_SETTING, URL_SETTING
 from tests.security.oauth_tokens import AUDIENCE, ISSUER, jwks, public_jwk, raw_token, token
@@ -273,7 +273,7 @@ def test_an_answer_without_end(provider):
 
 
 def test_an_answer_that_drips(provider, monkeypatch):
-    monkeypatch.setattr(keys_of, "DEADLINE_S", -1.0)
+    monkeypatch.setattr(identity_provider, "DEADLINE_S", -1.0)
     provider.body = b"x"
     with pytest.raises(TimeoutError):
         read_url(provider.url, None)

@@ -7,7 +7,8 @@ from typing import Any, Self
 
 import pytest
 
-from ottla.broker.config import BrokerConfig, ConfigError, is_loopback
+from ottla.broker.config import BrokerConfig, ConfigError
+from ottla.security.addresses import is_loopback
 from tests.support.in_process import RunningBroker
 from tests.support.requires import requires
 
