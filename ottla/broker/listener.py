@@ -25,11 +25,11 @@ from .loggers import one_line
 from .request_memory import PRESSURE_DEADLINE_S
 from .sasl_listener import AuthenticationCounts, SaslListener
 from .spare_buffers import SpareBuffers
-from .tls_connection import TlsConnection
 
 if TYPE_CHECKING:
     from ..metadata.configs.resolve import Levels
     from .server import Broker
+    from .tls_listener import TlsListener
 
 log = logging.getLogger("ottla.broker.listener")
 
@@ -70,7 +70,14 @@ class Listener:
         self.shared = memoryview(bytearray(SHARED_BUFFER_SIZE))
         #: Where TLS connections receive; what they decrypt goes to `shared`.
         self.encrypted = memoryview(bytearray(SHARED_BUFFER_SIZE if self.security.uses_tls else 0))
-        self._connection = TlsConnection if self.security.uses_tls else Connection
+        self._connection = Connection
+        self.tls: TlsListener | None = None
+        if self.security.uses_tls:
+            from .tls_connection import TlsConnection  # X.509 comes with them
+            from .tls_listener import TlsListener
+
+            self._connection = TlsConnection
+            self.tls = TlsListener(self.security)
         self.spare = SpareBuffers()
         self.request_bytes_max: int = config.integer("socket.request.max.bytes")
         self.connections_max = 0
@@ -97,7 +104,9 @@ class Listener:
 
     def configure(self, levels: Levels) -> None:
         """Take over what may change while the broker runs."""
-        self.security.configure(levels)
+        self.security.levels = levels
+        if self.tls is not None:
+            self.tls.configure()
         if self.sasl is not None:
             self.sasl.configure()
         own = levels.for_listener(self.name, "max.connections")
@@ -221,10 +230,10 @@ class Listener:
         self.broker.request_memory.relieve(self.ticks, PRESSURE_DEADLINE_S / SWEEP_INTERVAL_S)
         if self.security.uses_sasl:
             self.broker.newcomers.memory.relieve(self.ticks, PRESSURE_DEADLINE_S / SWEEP_INTERVAL_S)
-        if self.security.tls is not None and self.ticks % CERTIFICATE_CHECK_TICKS == 0:
-            self.security.reload_if_changed()
+        if self.tls is not None and self.ticks % CERTIFICATE_CHECK_TICKS == 0:
+            self.tls.reload_if_changed()
             if self.ticks % TICKS_A_DAY == 0:
-                self.security.warn_if_ending(datetime.now(UTC))
+                self.tls.warn_if_ending(datetime.now(UTC))
         for connection in tuple(self.connections):
             connection.sweep(self.ticks)
 

@@ -187,7 +187,8 @@ class Broker:
             self.credentials.load_pepper()
         self.listeners = [Listener(self, x.name, x.host, x.port, x.security_protocol) for x in config.listeners]
         for listener in self.listeners:
-            listener.security.start()
+            if listener.tls is not None:
+                listener.tls.start()
             if listener.sasl is not None:
                 await self.key_sets.start(listener.sasl.offers.values())
             await listener.bind()
@@ -319,7 +320,8 @@ class Broker:
     def probe(self, levels: Levels) -> None:
         """Raise `KafkaError` if a listener could not go on with these dynamic configs."""
         for listener in self.listeners:
-            listener.security.check(levels)
+            if listener.tls is not None:
+                listener.tls.check(levels)
 
     def _log_config(self, image: MetadataImage, topic: str) -> Any:
         own = image.configs.get(ResourceType.TOPIC, topic)

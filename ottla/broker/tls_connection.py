@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..security.principal import USER, Principal
 from ..security.principal_mapping import MappingError
-from ..security.tls import explain
+from ..security.tls import ServerTls, explain
 from .connection import Connection
 from .connection_limits import SWEEP_INTERVAL_S
 from .newcomers import HANDSHAKE_DEADLINE_S
@@ -105,12 +105,17 @@ class TlsConnection(Connection):
             self._queued = True
             self.broker.newcomers.handshake(self)
 
-    def _begin_tls(self, nbytes: int) -> None:
-        tls = self._listener.security.tls
+    @property
+    def _server(self) -> ServerTls:
+        tls = self._listener.tls
         assert tls is not None
+        assert tls.server is not None
+        return tls.server
+
+    def _begin_tls(self, nbytes: int) -> None:
         self._begin = bytes(self._listener.encrypted[: min(nbytes, 8)])
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        self._tls = tls.context.wrap_bio(self._incoming, self._outgoing, server_side=True)
+        self._tls = self._server.context.wrap_bio(self._incoming, self._outgoing, server_side=True)
 
     def step(self) -> None:
         """Go on with the handshake as far as what was received allows."""
@@ -137,11 +142,9 @@ class TlsConnection(Connection):
         self.memory = self.broker.request_memory
         self.tls_version = self._tls.version()
         certificate = self._tls.getpeercert(True)
-        tls = self._listener.security.tls
-        assert tls is not None
         if certificate is not None and not self._listener.security.uses_sasl:
             try:
-                self.principal = Principal(USER, tls.principal_name(certificate))
+                self.principal = Principal(USER, self._server.principal_name(certificate))
             except (MappingError, ValueError) as problem:
                 self._fail(f"the client's certificate gives no principal: {problem}")
                 return

@@ -134,8 +134,8 @@ async def test_a_damaged_record_ends_the_connection(pki: Pki, spoken: pytest.Log
 
 async def test_renegotiation_is_refused(pki: Pki) -> None:
     peer = await pki.bench().tls(pki.client(maximum_version=ssl.TLSVersion.TLSv1_2)).shake()
-    assert pki.bench().listener.security.tls is not None
-    assert peer.bench.listener.security.tls.context.options & ssl.OP_NO_RENEGOTIATION  # type: ignore[union-attr]
+    assert pki.bench().listener.tls.server is not None
+    assert peer.bench.listener.tls.server.context.options & ssl.OP_NO_RENEGOTIATION  # type: ignore[union-attr]
 
 
 # ── versions and ciphers ────────────────────────────────────────────────────────────────────────────────────────────
@@ -315,7 +315,7 @@ async def test_a_revoked_certificate_is_refused_once_the_list_says_so(
     assert served(before)
     crl.write_text(pki.authority.revoke(bob))
     os.utime(crl, (1, 1))
-    bench.listener.security.reload_if_changed()
+    bench.listener.tls.reload_if_changed()
     assert (await bench.tls(pki.client(bob)).shake()).wire.closed
     assert not before.wire.closed
 
@@ -549,7 +549,7 @@ async def test_names_may_change_where_that_is_allowed(pki: Pki) -> None:
     bench = pki.bench(**{"ssl.allow.dn.changes": "true", "ssl.allow.san.changes": "true"})
     before = serial_of(await bench.tls(pki.client()).shake())
     touch(pki.authority.issue("CN=other", "localhost").write_pem(pki.folder / "broker.pem"))
-    bench.listener.security.reload_if_changed()
+    bench.listener.tls.reload_if_changed()
     assert serial_of(await bench.tls(pki.client()).shake()) != before
 
 
