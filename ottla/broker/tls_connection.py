@@ -38,6 +38,8 @@ _SEND_BYTES = 256 * 1024
 _HANDSHAKE_BYTES_MAX = 256 * 1024
 #: Who has not authenticated sends no more at once: while it is not read, what was received stays in the BIO uncounted.
 _NEWCOMER_BYTES = 16 * 1024
+#: So much of what came first is kept while the handshake lasts, to say what was wrong with it.
+_BEGIN_BYTES = 2 * 1024
 
 
 class TlsConnection(Connection):
@@ -113,7 +115,7 @@ class TlsConnection(Connection):
         return tls.server
 
     def _begin_tls(self, nbytes: int) -> None:
-        self._begin = bytes(self._listener.encrypted[: min(nbytes, 8)])
+        self._begin = bytes(self._listener.encrypted[: min(nbytes, _BEGIN_BYTES)])
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._tls = self._server.context.wrap_bio(self._incoming, self._outgoing, server_side=True)
 
@@ -128,7 +130,7 @@ class TlsConnection(Connection):
             self._send_encrypted()
             return
         except ssl.SSLError as problem:
-            self._fail(explain(problem, self._begin))
+            self._fail(explain(problem, self._begin, self._server.host_names()))
             return
         self._send_encrypted()
         self._finish()

@@ -7,6 +7,11 @@
 Sessions are not resumed under TLS 1.3 (no tickets): Kafka's connections live long, and a handshake always checks the
 client's certificate anew. Under TLS 1.2 they are, for OpenSSL's two hours and while the context lives: Python can forbid
 tickets only, and OpenSSL would keep a cache instead. Renegotiation is off.
+
+A chain ends at any certificate of the truststore, an intermediate authority's too, as Java has it. With revocation lists each
+certificate of it is looked up, as by a JVM with `com.sun.net.ssl.checkRevocation`: an authority without a list lets nobody in.
+
+The name a client asks for (SNI) decides nothing, as in Kafka, whose key manager (SunX509) does not look at it; it is for the log.
 """
 
 from __future__ import annotations
@@ -22,6 +27,7 @@ from typing import NamedTuple
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
+from .client_hello import server_name
 from .distinguished_names import rfc2253
 from .principal_mapping import MappingError, PrincipalMapper
 from .tls_stores import KeyStore, ReplacementError, Setting, StoreError, key_store, revoked, trust_store
@@ -47,6 +53,10 @@ class ServerTls(NamedTuple):
     #: The files it was made from, as they were.
     stamp: Stamp
 
+    def host_names(self) -> str:
+        """Return the names by which the certificate is good, for people."""
+        return ", ".join(sorted(_alternative_names(self.keys.chain[0]))) or "no name"
+
     def principal_name(self, certificate: bytes) -> str:
         """Return the name of a client by its certificate (DER); raises `MappingError` if no rule applies."""
         return self.mapper.name(rfc2253(x509.load_der_x509_certificate(certificate).subject.public_bytes()))
@@ -67,6 +77,7 @@ def server_tls(setting: Setting) -> ServerTls:
             context.load_cert_chain(path)
         except ssl.SSLError as problem:
             raise StoreError(f"OpenSSL refuses the broker's certificate: {problem.reason or problem}") from None
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     context.verify_mode = _CLIENT_AUTH[(setting("ssl.client.auth") or "none").strip()]
     trusted = trust_store(setting)
     if trusted is not None:
@@ -87,7 +98,7 @@ def server_tls(setting: Setting) -> ServerTls:
 def _load_crl(context: ssl.SSLContext, pem: bytes) -> None:
     with _private_file(pem) as path:
         context.load_verify_locations(cafile=path)
-    context.verify_flags |= ssl.VERIFY_CRL_CHECK_LEAF
+    context.verify_flags |= ssl.VERIFY_CRL_CHECK_CHAIN
 
 
 def file_stamp(setting: Setting) -> Stamp:
@@ -242,8 +253,12 @@ _REASONS = {
 }  # fmt: skip
 
 
-def explain(error: ssl.SSLError, begin: bytes = b"") -> str:
-    """Say which check of a handshake failed. `begin` are the first bytes that came."""
+#: Alerts of a client that does not like our certificate; one of them is all that a wrong host name says.
+_ABOUT_OURS = frozenset({"SSLV3_ALERT_CERTIFICATE_UNKNOWN", "SSLV3_ALERT_BAD_CERTIFICATE", "TLSV1_UNRECOGNIZED_NAME"})
+
+
+def explain(error: ssl.SSLError, begin: bytes = b"", own_names: str = "") -> str:
+    """Say which check of a handshake failed. `begin` are the first bytes that came, `own_names` what the certificate is for."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"the client's certificate is refused: {error.verify_message or error.reason}"
     if (
@@ -255,4 +270,8 @@ def explain(error: ssl.SSLError, begin: bytes = b"") -> str:
             return "this looks like Kafka's protocol without TLS: the listener speaks TLS (security.protocol=SSL or SASL_SSL)"
         return _REASONS["WRONG_VERSION_NUMBER"]
     reason = error.reason or str(error)
-    return _REASONS.get(reason, reason.lower().replace("_", " "))
+    text = _REASONS.get(reason, reason.lower().replace("_", " "))
+    asked = server_name(begin) if reason in _ABOUT_OURS else None
+    if asked is not None and own_names:
+        return f"{text}; it asked for {asked}, the certificate is for {own_names}"
+    return text

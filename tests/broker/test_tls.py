@@ -328,6 +328,50 @@ async def test_a_list_that_is_out_of_date_lets_nobody_in(pki: Pki, spoken: pytes
     assert "CRL has expired" in spoken.text
 
 
+async def test_the_whole_chain_is_looked_up_in_the_lists(pki: Pki, spoken: pytest.LogCaptureFixture) -> None:
+    """A revoked intermediate authority takes with it whom it vouched for; one without a list vouches for nobody."""
+    between = Authority("CN=Between", above=pki.authority)
+    alice, crl = between.issue("CN=alice"), pki.folder / "revoked.pem"
+    crl.write_text(pki.authority.revoke() + between.revoke())
+    bench = pki.bench("required", **{"ottla.ssl.crl.location": str(crl)})
+    assert served(await bench.tls(pki.client(alice)).shake())
+    crl.write_text(pki.authority.revoke(between) + between.revoke())
+    os.utime(crl, (1, 1))
+    bench.listener.tls.reload_if_changed()
+    assert (await bench.tls(pki.client(alice)).shake()).wire.closed
+    assert "certificate revoked" in spoken.text
+    crl.write_text(pki.authority.revoke())
+    os.utime(crl, (2, 2))
+    bench.listener.tls.reload_if_changed()
+    assert (await bench.tls(pki.client(alice)).shake()).wire.closed
+    assert "unable to get certificate CRL" in spoken.text
+
+
+async def test_an_intermediate_authority_may_be_all_that_is_trusted(pki: Pki) -> None:
+    """As with Java, whose truststores need no root."""
+    between = Authority("CN=Between", above=pki.authority)
+    store = {"ssl.truststore.location": str(between.write(pki.folder / "between.pem"))}
+    bench = pki.bench("required", **store)
+    assert served(await bench.tls(pki.client(between.issue("CN=alice"))).shake())
+    assert (await bench.tls(pki.client(pki.authority.issue("CN=bob"))).shake()).wire.closed
+
+
+# ── the name a client asks for ──────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_the_log_says_which_name_a_client_wanted_and_which_there_are(
+    pki: Pki, spoken: pytest.LogCaptureFixture
+) -> None:
+    peer = await pki.bench().tls(pki.client(), host="kafka.elsewhere").shake()
+    assert peer.wire.closed
+    assert "it asked for kafka.elsewhere, the certificate is for 127.0.0.1, localhost" in spoken.text
+
+
+async def test_any_name_is_served_as_kafka_does(pki: Pki) -> None:
+    context = pki.client(check_hostname=False)
+    assert served(await pki.bench().tls(context, host="kafka.elsewhere").shake())
+
+
 # ── what is no TLS ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -54,8 +54,9 @@ OTTLA = table([
         "Where /metrics (Prometheus), /healthz and /readyz are served over HTTP: PORT on 127.0.0.1, or HOST:PORT. Empty: nowhere. "
         "There is no authentication, so leave it on an address that only your monitoring reaches."),
     define("ottla.ssl.crl.location", STRING, None, None, MEDIUM,
-        "A file of certificate revocation lists (PEM, or one in DER): a client whose certificate is on them is refused, and every "
-        "client once they are out of date. The file is read again when it changes.", update=PER_BROKER),
+        "A file of certificate revocation lists (PEM, or one in DER), one for each authority of a client's chain: a client is refused "
+        "when a certificate of its chain is on them, its authority has none, or one is out of date. The file is read again when it "
+        "changes.", update=PER_BROKER),
     define("ottla.bootstrap.users", STRING, None, None, LOW,
         "A file with the SCRAM verifiers of users who exist from the broker's first start on; ottla secure init writes one. Later "
         "starts do not look at it."),
