@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
+import time
 from typing import TYPE_CHECKING, Any
 
 from .. import __version__
@@ -20,6 +21,7 @@ from ..protocol.errors import ErrorCode
 from . import sasl, tls
 from .errors import AuthenticationError, ClientError, ConfigError, ConnectError, ConnectionLostError, broker_error
 from .net import Address, Connection
+from .telemetry.windows import ConnectionStatistics
 
 if TYPE_CHECKING:
     from .config import Config
@@ -45,6 +47,8 @@ class Connector:
         if self.uses_sasl and config.sasl_mechanism is None:
             raise ConfigError(f"security.protocol={config.security_protocol} needs sasl.mechanism")
         self._context: ssl.SSLContext | None = None
+        #: For telemetry: connections made, and how long their requests took.
+        self.statistics = ConnectionStatistics(time.monotonic)
 
     async def connect(self, address: Address, node_id: int) -> Connection:
         """Return a connection that is ready for requests, or raise `ConnectError`."""
@@ -92,6 +96,7 @@ class Connector:
             sock.close()
             raise
         transport.set_write_buffer_limits(high=WRITE_BUFFER_BYTES)
+        connection.latency_ms = self.statistics.connected(node_id)
         try:
             stage[0] = "versions"
             await ask_versions(connection, timeout_s)

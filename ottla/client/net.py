@@ -18,7 +18,7 @@ import asyncio
 import struct
 from collections import deque
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..protocol import codec
 from ..protocol.apis import API_KEYS, response_class
@@ -26,6 +26,9 @@ from ..protocol.errors import ErrorCode, ProtocolError
 from ..protocol.framing import API_VERSIONS_KEY, frame_request, response_header_version
 from ..protocol.schema import Request
 from .errors import BadResponseError, ClientError, ClientTimeoutError, ConnectionLostError, UnsupportedError
+
+if TYPE_CHECKING:
+    from .telemetry.windows import Window
 
 _SIZE = struct.Struct(">i")
 _SIZE_AND_ID = struct.Struct(">ii")
@@ -56,6 +59,7 @@ class _Pending(NamedTuple):
     correlation_id: int
     key: int
     version: int
+    began: float
     deadline: float
     on_answer: OnAnswer
 
@@ -77,6 +81,8 @@ class Connection(asyncio.BufferedProtocol):
         self.last_used = 0.0
         self.retire_at = float("inf")
         self.bytes_out = self.bytes_in = self.requests = 0
+        #: Times from request to answer, for telemetry.
+        self.latency_ms: Window | None = None
         self._loop = asyncio.get_running_loop()
         self._answer_bytes_max = answer_bytes_max
         self._transport: Any = None
@@ -161,7 +167,7 @@ class Connection(asyncio.BufferedProtocol):
         now = self.last_used = self._loop.time()
         if on_answer is not None:
             deadline = now + timeout_s
-            self._pending.append(_Pending(self._correlation_id, key, version, deadline, on_answer))
+            self._pending.append(_Pending(self._correlation_id, key, version, now, deadline, on_answer))
             if self._timer is None or deadline < self._timer.when():
                 self._set_timer(deadline)
         size = sum(map(len, frame))
@@ -319,7 +325,7 @@ class Connection(asyncio.BufferedProtocol):
             wanted = f"that to request {self._pending[0].correlation_id}" if self._pending else "none"
             self._refuse(f"an answer to request {correlation_id} came, awaited was {wanted}", None)
             return
-        _, key, version, _, on_answer = self._pending[0]
+        _, key, version, began, _, on_answer = self._pending[0]
         if not owned and key in _KEEPS_FRAME:
             frame = memoryview(bytes(frame))
         if key == API_VERSIONS_KEY and frame[4:6] == _UNSUPPORTED:
@@ -331,6 +337,8 @@ class Connection(asyncio.BufferedProtocol):
             return
         self._pending.popleft()
         self.last_used = self._loop.time()
+        if self.latency_ms is not None:
+            self.latency_ms.add((self.last_used - began) * 1000)
         on_answer(answer, None)
         if self._closing and not self._pending:
             self.close()

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Generic, TypeVar
+from uuid import UUID
 
 from ..blocking import BlockingClient
 from ..offsets import Committed, Found
@@ -85,6 +86,10 @@ class Consumer(BlockingClient, Generic[K, V]):
     @property
     def metrics(self) -> dict[str, int]:
         return self._consumer.metrics
+
+    def client_instance_id(self, timeout_ms: int | None = None) -> UUID:
+        """The id under which the cluster takes this client's metrics (KIP-714)."""
+        return self._run(self._consumer.client_instance_id(timeout_ms))
 
     def commit(self, offsets: Mapping[TopicAndPartition, Any] | None = None) -> None:
         """Commit these offsets; without any, all that was given until now."""

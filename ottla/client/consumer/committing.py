@@ -28,6 +28,7 @@ from ..cluster import Cluster
 from ..errors import BrokerError, ClientError, broker_error, error_code
 from ..offsets import by_topic, failures_as_one
 from ..settings import Duration
+from ..telemetry.windows import Window
 from .assignors.types import TopicAndPartition
 from .membership import CoordinatorLink
 
@@ -80,6 +81,8 @@ class Committer:
         self.cluster = cluster
         self.group = group
         self.link = CoordinatorLink(cluster, group)
+        #: How long OffsetCommit took, for telemetry.
+        self.latency_ms = Window()
         self.metrics = {"commits": 0, "late_commits": 0, "failed_commits": 0}
         self._identity = identity
         self._lock = asyncio.Lock()
@@ -93,7 +96,9 @@ class Committer:
         left, attempt = dict(offsets), 0
         async with self._lock:
             while left:
+                began = loop.time()
                 failures = await self._try(left)
+                self.latency_ms.add((loop.time() - began) * 1000)
                 fatal: list[Exception] = [e for e in failures.values() if not _may_retry(e)]
                 if fatal:
                     failures_as_one("OffsetCommit", _distinct(fatal))

@@ -13,6 +13,7 @@ import logging
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, Self
+from uuid import UUID
 
 from ...protocol.errors import ErrorCode
 from ..cluster import Cluster
@@ -20,6 +21,7 @@ from ..config import Config, as_config
 from ..errors import BrokerError, ClientError, ClosedError, ConfigError
 from ..metadata import TopicView
 from ..offsets import Committed, committed
+from ..telemetry.reporter import Reporter
 from ._columns_cy import Record
 from .assignors.table import choose
 from .assignors.types import Assignor, TopicAndPartition
@@ -84,6 +86,7 @@ class ConsumerCore:
         self._records: RecordLane
         self._batches: BatchLane
         self._features: dict[str, int] = {}
+        self._reporter: Reporter | None = None
 
     # ── life ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -112,6 +115,8 @@ class ConsumerCore:
         self.cluster.listeners.append(self._on_metadata)
         if self.group is not None:
             self._committer = Committer(self.cluster, self.group, self._identity)
+        if self.config.enable_metrics_push:
+            self._reporter = Reporter(self.cluster, self._telemetry)
         if self._topics or self._pattern is not None:
             try:
                 await self._subscribe()
@@ -201,11 +206,24 @@ class ConsumerCore:
             if self._policy.automatic and self._committer is not None and self._membership is not None:
                 self._settle()
                 await self._committer.commit_quietly(self.positions.to_commit(), CLOSE_TIMEOUT_MS)
+        if self._reporter is not None:
+            await self._reporter.close()
         if self._membership is not None:
             await self._membership.leave()
         if self._committer is not None:
             self._committer.close()
         await self.cluster.close()
+
+    def _telemetry(self) -> Any:
+        from ..telemetry.metrics import consumer_source
+
+        return consumer_source(self)  # type: ignore[arg-type]
+
+    async def client_instance_id(self, timeout_ms: int | None = None) -> UUID:
+        """The id under which the cluster takes this client's metrics (KIP-714)."""
+        if self._reporter is None:
+            raise ConfigError("enable.metrics.push is false, or the consumer is not started")
+        return await self._reporter.instance_id(timeout_ms or self.config.default_api_timeout_ms)
 
     def _spawn(self, work: Any) -> asyncio.Task[Any]:
         task = asyncio.get_running_loop().create_task(work)

@@ -26,6 +26,7 @@ from ...protocol.errors import ErrorCode, KafkaError
 from ..cluster import Cluster
 from ..errors import BadResponseError, BrokerError, ClientError, ConnectError, broker_error, error_code
 from ..net import Connection
+from ..telemetry.windows import Window
 from ._columns_cy import Columns
 from ._runs_cy import Aborted, read_run, scan
 from .assignors.types import TopicAndPartition
@@ -87,6 +88,9 @@ class Fetcher:
         self.buffered_bytes = 0
         self.closed = False
         self._waiters: list[asyncio.Future[None]] = []
+        #: For telemetry: how long Fetch took, and how long readers waited for records.
+        self.latency_ms = Window()
+        self.idle_s = 0.0
         self.metrics = {"fetches": 0, "fetched_bytes": 0, "fetch_errors": 0, "truncations": 0}
         self._on_resolve = on_resolve
         self._loop = asyncio.get_running_loop()
@@ -111,6 +115,15 @@ class Fetcher:
         waiter: asyncio.Future[None] = self._loop.create_future()
         self._waiters.append(waiter)
         return waiter
+
+    async def idle(self, wait_s: float | None) -> None:
+        """Wait for something new, at most so long; counted as time without work."""
+        arrival, began = self.arrival(), self._loop.time()
+        if wait_s is None:
+            await arrival
+        else:
+            await asyncio.wait([arrival], timeout=wait_s)
+        self.idle_s += self._loop.time() - began
 
     # ── asking ──────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -211,7 +224,9 @@ class Fetcher:
         turns = {key: self.positions.by_key[key].turn for key in wanted}
         patience_s = (self.config.fetch_max_wait_ms + FETCH_PATIENCE_MS) / 1000
         try:
+            began = self.now_ms()
             answer = await connection.send(request, version, patience_s)
+            self.latency_ms.add(self.now_ms() - began)
         except ClientError as problem:
             session.reset()
             if isinstance(problem, BadResponseError):

@@ -88,7 +88,7 @@ class RecordLane(Lane):
                     position.delivered, position.delivered_epoch = columns.next_offset, columns.leader_epoch
                     return self.stream.load(columns, 0, columns.count)
                 continue
-            await self.fetcher.arrival()
+            await self.fetcher.idle(None)
 
     def holds(self, keys: set[TopicAndPartition]) -> bool:
         return self.stream.in_hand and self._position is not None and self._position.key in keys
@@ -166,15 +166,8 @@ class BatchLane(Lane):
             if patience is not None and not slices and loop.time() >= patience:
                 return []
             until = deadline if slices else patience
-            await self._arrival(None if until is None else until - loop.time())
+            await self.fetcher.idle(None if until is None else until - loop.time())
         return slices
-
-    async def _arrival(self, wait_s: float | None) -> None:
-        arrival = self.fetcher.arrival()
-        if wait_s is None:
-            await arrival
-        else:
-            await asyncio.wait([arrival], timeout=wait_s)
 
     def _take(self, room: int) -> Slice | None:
         if self._left is not None:

@@ -23,6 +23,7 @@ from ...protocol.schema import Request
 from ..cluster import GROUP, Cluster
 from ..errors import ClientError, ClientTimeoutError, ConnectError, ConnectionLostError, broker_error
 from ..net import Connection
+from ..telemetry.windows import Window
 from .assignors.types import TopicAndPartition
 from .steps import FOREVER_MS, Ask, Assign, Distribute, Fail, Lost, Revoke, Sleep, Step
 
@@ -162,6 +163,9 @@ class Membership:
         self._drains: set[asyncio.Task[None]] = set()
         self._leaving = False
         self._failures = 0
+        #: For telemetry: from the first sign of a rebalance to the new assignment.
+        self.rebalance_ms = Window()
+        self._rebalance_began_ms: float | None = None
 
     def start(self) -> None:
         self._task = self._loop.create_task(self._run(), name="ottla group member")
@@ -202,6 +206,7 @@ class Membership:
         while True:
             self._poked.clear()
             step = self.machine.next(self.now_ms())
+            self._clock_rebalance(step)
             if isinstance(step, Sleep):
                 await self._sleep(step.until_ms)
             elif isinstance(step, Ask):
@@ -219,6 +224,14 @@ class Membership:
             elif isinstance(step, Fail):
                 self._on_fail(step.error)
                 return
+
+    def _clock_rebalance(self, step: Step) -> None:
+        begins = isinstance(step, Revoke | Lost | Assign) or (isinstance(step, Ask) and step.long)
+        if begins and self._rebalance_began_ms is None:
+            self._rebalance_began_ms = self.now_ms()
+        if isinstance(step, Assign) and self._rebalance_began_ms is not None:
+            self.rebalance_ms.add(self.now_ms() - self._rebalance_began_ms)
+            self._rebalance_began_ms = None
 
     async def _sleep(self, until_ms: float) -> None:
         wait_s = None if until_ms == FOREVER_MS else max(0.0, (until_ms - self.now_ms()) / 1000)

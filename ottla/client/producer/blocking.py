@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar, Unpack
+from uuid import UUID
 
 from ..blocking import BlockingClient
 from ..config import Config
@@ -110,6 +111,10 @@ class Producer(BlockingClient, Generic[K, V]):
     def partitions(self, topic: str) -> int:
         """How many partitions a topic has."""
         return self._run(self._producer.partitions(topic))
+
+    def client_instance_id(self, timeout_ms: int | None = None) -> UUID:
+        """The id under which the cluster takes this client's metrics (KIP-714)."""
+        return self._run(self._producer.client_instance_id(timeout_ms))
 
     def flush(self, timeout_ms: int | None = None) -> None:
         """Wait until everything sent so far is acknowledged; `DeliveryError` if some was not and nobody has asked."""

@@ -8,6 +8,8 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any, Protocol
 
+from ..telemetry.windows import Window
+
 if TYPE_CHECKING:
     from ..errors import ClientError
     from .batch import Batch
@@ -32,8 +34,20 @@ class ProducerMetrics:
     """Counts since the producer was made."""
 
     __slots__ = (
-        "_hooks", "batches", "bytes_sent", "latency_max_s", "latency_total_s", "records_delivered", "records_failed", "request_total_s",
-        "requests", "responses", "retries", "splits",
+        "_hooks",
+        "_queue_ms",
+        "_throttle_ms",
+        "batches",
+        "bytes_sent",
+        "latency_max_s",
+        "latency_total_s",
+        "records_delivered",
+        "records_failed",
+        "request_total_s",
+        "requests",
+        "responses",
+        "retries",
+        "splits",
     )  # fmt: skip
 
     def __init__(self, hooks: Any = None) -> None:
@@ -41,20 +55,35 @@ class ProducerMetrics:
         self.requests = self.responses = self.batches = self.bytes_sent = 0
         self.records_delivered = self.records_failed = self.retries = self.splits = 0
         self.request_total_s = self.latency_total_s = self.latency_max_s = 0.0
+        self._queue_ms, self._throttle_ms = Window(), Window()
 
     def as_dict(self) -> dict[str, float]:
         """All counters by name. `latency_*` is from a batch's first record to its acknowledgement."""
         return {name: getattr(self, name) for name in self.__slots__ if not name.startswith("_")}
 
-    def sent(self, batches: list[Batch], size: int) -> None:
+    @property
+    def queue_ms(self) -> Window:
+        """How long batches waited here, for telemetry."""
+        return self._queue_ms
+
+    @property
+    def throttle_ms(self) -> Window:
+        """How long brokers throttled Produce requests, for telemetry."""
+        return self._throttle_ms
+
+    def sent(self, batches: list[Batch], size: int, now: float) -> None:
         self.requests += 1
         self.batches += len(batches)
         self.bytes_sent += size
+        for batch in batches:
+            if batch.attempts == 1:
+                self._queue_ms.add((now - batch.created) * 1000)
         if self._hooks is not None:
             self._call("on_request", sum(batch.records for batch in batches), size)
 
-    def answered(self, seconds: float) -> None:
+    def answered(self, seconds: float, throttle_ms: int = 0) -> None:
         self.responses += 1
+        self._throttle_ms.add(throttle_ms)
         self.request_total_s += seconds
 
     def delivered(self, batch: Batch, seconds: float) -> None:

@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar, Unpack
+from uuid import UUID
 
 from ...protocol.errors import ErrorCode
 from ..chance import chance
@@ -34,6 +35,7 @@ from ..errors import (
 )
 from ..serde import serializer
 from ..settings_types import Settings
+from ..telemetry.reporter import Reporter
 from . import _append_cy
 from ._append_cy import Ack, Appender
 from .batch import RecordMetadata
@@ -77,6 +79,7 @@ class Producer(Generic[K, V]):
         self._sender: Sender
         self._cluster: Cluster
         self._transactions: TransactionManager | None = None
+        self._reporter: Reporter | None = None
 
     # ── life ────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -113,6 +116,8 @@ class Producer(Generic[K, V]):
                 self._transactions.sender = self._sender
                 self._appender.stop(True)
                 await self._transactions.initialize()
+            if config.enable_metrics_push:
+                self._reporter = Reporter(self._cluster, self._telemetry)
         except BaseException:
             await self._stop(ClosedError("the producer did not start"))
             raise
@@ -147,7 +152,20 @@ class Producer(Generic[K, V]):
     async def _stop(self, error: ClientError) -> None:
         self._state = "closed"
         await self._sender.stop(error)
+        if self._reporter is not None:
+            await self._reporter.close()
         await self._cluster.close()
+
+    def _telemetry(self) -> Any:
+        from ..telemetry.metrics import producer_source
+
+        return producer_source(self)
+
+    async def client_instance_id(self, timeout_ms: int | None = None) -> UUID:
+        """The id under which the cluster takes this client's metrics (KIP-714)."""
+        if self._reporter is None:
+            raise ClosedError("enable.metrics.push is false, or the producer is not started")
+        return await self._reporter.instance_id(timeout_ms or self.config.default_api_timeout_ms)
 
     async def __aenter__(self) -> Self:
         return await self.start()

@@ -98,7 +98,7 @@ class Sender:
         self._idle_waiters: list[asyncio.Future[None]] = []
         self._room_waiters: list[Callable[[], None]] = []
         self._wake_loop = wake_loop
-        self._awake = False
+        self._awake = self._stopped = False
         self._timer: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
         self._numbers = itertools.count()
@@ -147,6 +147,8 @@ class Sender:
     def turn(self) -> None:
         """Send whatever can be sent, and set the timer for what cannot yet."""
         self._awake = False
+        if self._stopped:  # a wake that was on its way when the producer closed
+            return
         self._absorb()
         now = self._loop.time()
         self._expire(now)
@@ -304,7 +306,7 @@ class Sender:
         except ClientError as problem:
             on_answer(None, problem)
             return
-        self.metrics.sent(batches, sent)
+        self.metrics.sent(batches, sent, began)
         if not self.acks:
             self._in_flight[node] -= 1
             for batch in batches:
@@ -338,7 +340,7 @@ class Sender:
         self, batches: list[Batch], answer: Any, error: ClientError | None, began: float, connection: Connection | None
     ) -> None:
         now = self._loop.time()
-        self.metrics.answered(now - began)
+        self.metrics.answered(now - began, 0 if answer is None else answer.throttle_time_ms)
         broker = connection.name if connection is not None else None
         for batch in batches:
             batch.queue.answered(batch)
@@ -525,6 +527,7 @@ class Sender:
 
     async def stop(self, error: ClientError) -> None:
         """Give up everything and end what runs."""
+        self._stopped = True
         self.appender.stop(True)
         self._absorb()
         self.fail_pending(error)
