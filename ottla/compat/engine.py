@@ -23,6 +23,7 @@ from ..client.consumer._columns_cy import Record
 from ..client.consumer.batch import Batch
 from ..client.consumer.committing import Commit
 from ..client.consumer.consumer import Consumer
+from ..client.consumer.lanes import BatchLane
 from ..client.consumer.positions import Stage
 from ..client.errors import BrokerError, ClientError
 from ..protocol.errors import ErrorCode
@@ -52,13 +53,48 @@ class Event:
 
 
 class Watched(Consumer[Any, Any]):
-    """Our consumer, telling the engine before a revocation waits for what is in hand."""
+    """Our consumer with its inner doors: it tells the engine before a revocation waits for what is in hand."""
 
     engine: Engine
 
     async def _revoked(self, partitions: list[Key]) -> None:
         self.engine.interrupted = True
         await super()._revoked(partitions)
+
+    @property
+    def lane(self) -> BatchLane:
+        return self._batches
+
+    @property
+    def is_reading(self) -> bool:
+        """It was started: there is a lane."""
+        return hasattr(self, "_batches")
+
+    @property
+    def in_group(self) -> bool:
+        return self._membership is not None
+
+    def wake(self) -> None:
+        self._fetcher.wake()
+
+    def arrival(self) -> asyncio.Future[Any]:
+        """Done when something has come, or `wake` was called."""
+        return self._fetcher.arrival()
+
+    def check(self) -> None:
+        """Raise what has failed in the background."""
+        self._check()
+
+    def fetch_again(self, first: Mapping[Key, int]) -> None:
+        """Read on from these offsets, of partitions that are still ours; what was processed stays so."""
+        for key, offset in first.items():
+            position = self.positions.by_key.get(key)
+            if position is not None and not position.revoking:
+                processed = position.processed
+                position.start_at(offset)
+                position.processed = processed if processed >= 0 else offset
+                self._fetcher.drop(position)
+        self._fetcher.pump()
 
 
 class Engine:
@@ -97,7 +133,7 @@ class Engine:
         """Read these topics as a member of the group from now on."""
         names = tuple(dict.fromkeys(topics))
         current = self.consumer
-        if current is not None and current._membership is not None and pattern is None and self.pattern is None:
+        if current is not None and current.in_group and pattern is None and self.pattern is None:
             self.release()
             self.topics = names
             current.subscribe(*names)
@@ -170,7 +206,7 @@ class Engine:
         self.events.append(event)
         self.interrupted = True
         if self.consumer is not None:
-            self.consumer._fetcher.wake()
+            self.consumer.wake()
 
     async def _revoke(self, partitions: list[Key]) -> None:
         event = Event("revoke", partitions)
@@ -182,7 +218,7 @@ class Engine:
 
     async def assign(self, partitions: Mapping[Key, int | None]) -> None:
         """Read exactly these; an offset of None begins where the group committed, or by the reset policy."""
-        if self.consumer is not None and self.consumer._membership is not None:
+        if self.consumer is not None and self.consumer.in_group:
             raise RuntimeError("subscribed")
         if self.consumer is None:
             self.consumer = self._make()
@@ -227,9 +263,9 @@ class Engine:
 
     def _finish(self, consumer: Watched) -> None:
         """What was given is processed: closing commits it."""
-        if hasattr(consumer, "_batches"):
+        if consumer.is_reading:
             self.buffer.clear()
-            _put_down(consumer)
+            consumer.lane.put_down()
             consumer.stop()  # who waits for records sees the end
 
     async def close(self) -> None:
@@ -245,7 +281,7 @@ class Engine:
         if self.interrupted or not self.buffer or self.consumer is None:
             return None
         record = self.buffer.popleft()
-        self.consumer._batches.given_until(record.topic, record.partition, record.offset)
+        self.consumer.lane.given_until(record.topic, record.partition, record.offset)
         return record
 
     def release(self, *, everything: bool = False) -> None:
@@ -255,26 +291,16 @@ class Engine:
         """
         self.interrupted = False
         consumer = self.consumer
-        if consumer is None or not hasattr(consumer, "_batches"):
+        if consumer is None or not consumer.is_reading:
             return
         first: dict[Key, int] = {}
         for record in self.buffer:
             first.setdefault((record.topic, record.partition), record.offset)
         self.buffer.clear()
-        lane = consumer._batches
-        if everything and lane._left is not None:
-            left, _, part = lane._left
-            first.setdefault(left.key, part.columns.offset(part.row))
-            lane._left = None
-        _put_down(consumer)
-        for key, offset in first.items():
-            position = consumer.positions.by_key.get(key)
-            if position is not None and not position.revoking:
-                processed = position.processed
-                position.start_at(offset)
-                position.processed = processed if processed >= 0 else offset
-                consumer._fetcher.drop(position)
-        consumer._fetcher.pump()
+        if everything and (left := consumer.lane.give_back()) is not None:
+            first.setdefault(*left)
+        consumer.lane.put_down()
+        consumer.fetch_again(first)
 
     async def take(self, room: int, patience_s: float, only: set[Key] | None = None) -> Batch | None:
         """A batch, maybe an empty one after `patience_s`; None when there are events to be told first."""
@@ -298,7 +324,7 @@ class Engine:
                     return Batch([])
                 await asyncio.sleep(min(left, 0.05))
                 continue
-            lane = consumer._batches
+            lane = consumer.lane
             if only is not None:
                 lane.claimed = set(consumer.positions.by_key) - only
             try:
@@ -313,7 +339,7 @@ class Engine:
             left = deadline - loop.time()
             if left <= 0 or slices is None:
                 return Batch([])
-            await asyncio.wait([consumer._fetcher.arrival()], timeout=left)
+            await asyncio.wait([consumer.arrival()], timeout=left)
             if self.interrupted:
                 self.release()
 
@@ -335,14 +361,14 @@ class Engine:
         """Give a batch record by record."""
         self.buffer.extend(batch)
         if self.consumer is not None:  # nothing of it counts as given yet
-            self.consumer._batches._by_record = {}
+            self.consumer.lane.give_by_record()
 
     def commit_positions(self) -> dict[Key, int]:
         """(topic, partition) -> the offset behind the last record that was given, where something was."""
         consumer = self.consumer
         if consumer is None:
             return {}
-        consumer._batches.settle(given=True)
+        consumer.lane.settle(given=True)
         return {key: p.processed for key, p in consumer.positions.by_key.items() if p.processed >= 0}
 
     def position(self, key: Key) -> int | None:
@@ -358,11 +384,3 @@ class Engine:
         if self.consumer is None:
             raise RuntimeError("the consumer has neither a subscription nor an assignment")
         return work(self.consumer)
-
-
-def _put_down(consumer: Watched) -> None:
-    """What was given is processed, and no more: `done` of the lane would count the whole batch."""
-    lane = consumer._batches
-    lane.settle(given=True)
-    lane._by_record = None
-    lane.discard()

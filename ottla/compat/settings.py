@@ -107,3 +107,15 @@ def deserialized(deserializer: Any, topic: str, data: Any) -> Any:
         return data
     method = getattr(deserializer, "deserialize", None)
     return method(topic, data) if method is not None else deserializer(data)
+
+
+def with_partitioner(config: Config, partitioner: Any) -> Config:
+    """Ours calls `(topic, key, count)`, theirs `(key, all partitions, available partitions)`; None keeps the default."""
+    if partitioner is None:
+        return config
+
+    def choose(topic: str, key: bytes | None, partitions: int) -> int:
+        every = list(range(partitions))
+        return int(partitioner(key, every, every))
+
+    return config.replace(partitioner=choose)

@@ -209,6 +209,24 @@ class BatchLane(Lane):
         if position is not None and offset > position.processed and self.holds({key}):
             position.processed = offset
 
+    def give_by_record(self) -> None:
+        """The batch in hand is given record by record (`given_until`); nothing of it counts as given yet."""
+        self._by_record = {}
+
+    def put_down(self) -> None:
+        """What was given is processed, and no more than that of a batch that is given record by record; nothing is in hand."""
+        self.settle(given=True)
+        self._by_record = None
+        self.discard()
+
+    def give_back(self) -> tuple[TopicAndPartition, int] | None:
+        """Where the run begins of which there is more than the last batch had room for; it is not given from here any more."""
+        if self._left is None:
+            return None
+        position, _, part = self._left
+        self._left = None
+        return position.key, part.columns.offset(part.row)
+
     def holds(self, keys: set[TopicAndPartition]) -> bool:
         return any(position.key in keys for position, *_ in self._in_hand)
 

@@ -58,7 +58,7 @@ class AIOKafkaConsumer:
         await self._try(self._engine.admin())
         await self._apply()
         consumer = self._engine.consumer
-        if consumer is not None and consumer._membership is not None:
+        if consumer is not None and consumer.in_group:
             await self._first_assignment()
 
     async def _first_assignment(self) -> None:
@@ -68,8 +68,8 @@ class AIOKafkaConsumer:
             if any(event.kind == "assign" for event in self._engine.events) or self._engine.consumer.assignment:
                 await self._serve()
                 return
-            self._engine.consumer._check()
-            await asyncio.wait([self._engine.consumer._fetcher.arrival()], timeout=0.2)
+            self._engine.consumer.check()
+            await asyncio.wait([self._engine.consumer.arrival()], timeout=0.2)
 
     async def _apply(self) -> None:
         topics, pattern = self._wanted
@@ -92,7 +92,7 @@ class AIOKafkaConsumer:
         while self._engine.events:
             self._engine.events.popleft().finish()
         consumer = self._engine.consumer
-        if consumer is not None and consumer._membership is not None and self.assignment():
+        if consumer is not None and consumer.in_group and self.assignment():
             await self._tell("revoke", set(self.assignment()))
 
     async def __aenter__(self) -> AIOKafkaConsumer:

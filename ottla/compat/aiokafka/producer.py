@@ -11,7 +11,7 @@ from typing import Any
 from ...client.errors import ClientError, DeliveryError
 from ...client.producer.producer import Producer
 from ..errors import IllegalOperation, KafkaConfigurationError, KafkaError, ProducerClosed, for_error
-from ..settings import serialized, translate
+from ..settings import serialized, translate, with_partitioner
 from .structs import RecordMetadata, TopicPartition
 
 
@@ -55,14 +55,7 @@ class AIOKafkaProducer:
             given.setdefault("acks", 1)
         defaults["bootstrap_servers"] = "localhost:9092"
         settings = translate(given, unknown=TypeError, defaults=defaults)
-        partitioner = configs.get("partitioner")
-        if partitioner is not None:
-
-            def choose(topic: str, key: bytes | None, partitions: int) -> int:
-                every = list(range(partitions))
-                return int(partitioner(key, every, every))
-
-            settings = settings.replace(partitioner=choose)
+        settings = with_partitioner(settings, configs.get("partitioner"))
         self._configs = configs
         self._producer: Producer[Any, Any] = Producer(settings)
         self._state = "new"

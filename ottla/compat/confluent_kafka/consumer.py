@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
-from ...client.blocking import IoThread
 from ...client.consumer._columns_cy import Record
 from ...client.errors import ClientError
 from ...client.producer.transaction import GroupMember
+from ..crossing import Crossing
 from ..engine import Engine, Event, Key
 from .config import flag, merged, translate
 from .errors import KafkaError, KafkaException, as_exception, as_kafka_error
@@ -42,7 +42,7 @@ def as_message(record: Record) -> Message:
     )  # fmt: skip
 
 
-class Consumer:
+class Consumer(Crossing):
     """See the head of the module."""
 
     def __init__(self, *arguments: Any, **more: Any) -> None:
@@ -53,32 +53,17 @@ class Consumer:
         config = translate(settings, consumer=True)
         self._on_commit = settings.get("on_commit")
         self._stores = not flag(settings, "enable.auto.offset.store", True)
-        self._io = IoThread("ottla-confluent-consumer")
-        self._engine = Engine(config, wants_eof=flag(settings, "enable.partition.eof", False), stores=self._stores)
+        engine = Engine(config, wants_eof=flag(settings, "enable.partition.eof", False), stores=self._stores)
+        super().__init__(engine, "ottla-confluent-consumer")
         self._callbacks: dict[str, Any] = {}
-        self._closed = False
         self._ready: list[Message] = []
         self._admin: Any = None
 
-    # ── crossing to the loop ────────────────────────────────────────────────────────────────────────────────────────────
+    def _theirs(self, problem: BaseException) -> BaseException:
+        return as_exception(problem)
 
-    def _run(self, work: Any) -> Any:
-        if self._closed:
-            work.close()
-            raise RuntimeError("Consumer closed")
-        try:
-            return self._io.run(work)
-        except (ClientError, ExceptionGroup) as problem:
-            raise as_exception(problem) from problem
-
-    def _call(self, work: Callable[[], Any]) -> Any:
-        """Run a function, or what it awaits, on the loop."""
-
-        async def call() -> Any:
-            result = work()
-            return await result if hasattr(result, "__await__") else result
-
-        return self._run(call())
+    def _refusal(self) -> Exception:
+        return RuntimeError("Consumer closed")
 
     # ── subscription ────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -131,7 +116,7 @@ class Consumer:
 
     def _subscribed(self) -> bool:
         consumer = self._engine.consumer
-        return bool(self._engine.topics or self._engine.pattern or (consumer and consumer._membership))
+        return bool(self._engine.topics or self._engine.pattern or (consumer and consumer.in_group))
 
     def assignment(self) -> list[TopicPartition]:
         consumer = self._engine.consumer
@@ -368,7 +353,7 @@ class Consumer:
         callback = self._callbacks.get("revoke")
         while self._engine.events:
             self._engine.events.popleft().finish()
-        if mine and callback is not None and self._engine.consumer and self._engine.consumer._membership:
+        if mine and callback is not None and self._engine.consumer and self._engine.consumer.in_group:
             callback(self, mine)
 
     def close(self) -> None:
@@ -377,10 +362,8 @@ class Consumer:
             return
         self._give_up()
         try:
-            self._run(self._engine.close())
+            self._end()
         finally:
-            self._closed = True
-            self._io.stop()
             if self._admin is not None:
                 self._admin._close()
 

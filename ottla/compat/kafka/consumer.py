@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from ...client.blocking import IoThread
 from ...client.consumer._columns_cy import Record
 from ...client.errors import ClientError
+from ..crossing import Crossing
 from ..engine import Engine
 from ..errors import IllegalStateError, KafkaConfigurationError, KafkaTimeoutError, for_error
 from ..settings import deserialized, translate
@@ -36,7 +36,7 @@ class ConsumerRebalanceListener:
         return self.on_partitions_revoked(lost)
 
 
-class KafkaConsumer:
+class KafkaConsumer(Crossing):
     """Topics, and kafka-python's keywords."""
 
     def __init__(self, *topics: str, **configs: Any) -> None:
@@ -46,10 +46,8 @@ class KafkaConsumer:
             settings = settings.replace(enable_auto_commit=False)
         timeout = configs.get("consumer_timeout_ms", float("inf"))
         self._timeout_s: float | None = None if timeout == float("inf") or timeout < 0 else timeout / 1000
-        self._io = IoThread("ottla-kafka-consumer")
-        self._engine = Engine(settings)
+        super().__init__(Engine(settings), "ottla-kafka-consumer")
         self._listener: Any = None
-        self._closed = False
         self._paused: set[TopicPartition] = set()
         try:
             self._run(self._engine.admin())  # a cluster that cannot be reached is said here
@@ -59,21 +57,11 @@ class KafkaConsumer:
             self.close()
             raise
 
-    def _run(self, work: Any) -> Any:
-        if self._closed:
-            work.close()
-            raise IllegalStateError("KafkaConsumer is closed")
-        try:
-            return self._io.run(work)
-        except (ClientError, ExceptionGroup) as problem:
-            raise for_error(problem) from problem
+    def _theirs(self, problem: BaseException) -> BaseException:
+        return for_error(problem)
 
-    def _call(self, work: Callable[[], Any]) -> Any:
-        async def call() -> Any:
-            result = work()
-            return await result if hasattr(result, "__await__") else result
-
-        return self._run(call())
+    def _refusal(self) -> Exception:
+        return IllegalStateError("KafkaConsumer is closed")
 
     # ── subscription ────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -349,7 +337,7 @@ class KafkaConsumer:
         while self._engine.events:
             self._engine.events.popleft().finish()
         consumer = self._engine.consumer
-        if consumer is not None and consumer._membership is not None and self.assignment():
+        if consumer is not None and consumer.in_group and self.assignment():
             self._tell("revoke", self.assignment())
 
     def close(self, autocommit: bool = True, timeout_ms: float | None = None) -> None:
@@ -357,11 +345,7 @@ class KafkaConsumer:
         if self._closed:
             return
         self._give_up()
-        try:
-            self._run(self._engine.close())
-        finally:
-            self._closed = True
-            self._io.stop()
+        self._end()
 
     def __enter__(self) -> KafkaConsumer:
         return self

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import time
+import weakref
+from functools import partial
 from typing import Any
 
 from ...client.errors import ClientError, DeliveryError
 from ...client.producer.blocking import Producer
 from ...client.producer.transaction import GroupMember
+from ..crossing import drop
 from ..errors import IllegalStateError, KafkaConfigurationError, KafkaTimeoutError, ProducerClosed, for_error
-from ..settings import serialized, translate
+from ..settings import serialized, translate, with_partitioner
 from .future import Future
 from .structs import RecordMetadata, TopicPartition
+
+_DROPPED_MS = 1000
 
 
 class KafkaProducer:
@@ -23,14 +28,7 @@ class KafkaProducer:
             configs, unknown=KafkaConfigurationError,
             defaults={"bootstrap_servers": "localhost:9092", "client_id": "kafka-python-producer-1", "linger_ms": 0},
         )  # fmt: skip
-        partitioner = configs.get("partitioner")
-        if partitioner is not None:
-
-            def choose(topic: str, key: bytes | None, partitions: int) -> int:
-                every = list(range(partitions))
-                return int(partitioner(key, every, every))
-
-            settings = settings.replace(partitioner=choose)
+        settings = with_partitioner(settings, configs.get("partitioner"))
         self._settings = settings
         self._closed = False
         self._transaction: Any = None
@@ -44,6 +42,8 @@ class KafkaProducer:
                 self._producer = Producer(self._settings)
             except ClientError as problem:
                 raise for_error(problem) from problem
+            # One that is dropped without `close` delivers for a second and ends, as there.
+            self._dropped = weakref.finalize(self, drop, partial(self._producer.close, _DROPPED_MS))
         return self._producer
 
     def bootstrap_connected(self) -> bool:
@@ -103,6 +103,7 @@ class KafkaProducer:
             return
         self._closed = True
         if self._producer is not None:
+            self._dropped.detach()
             try:
                 self._producer.close(None if timeout is None else round(timeout * 1000))
             except ClientError:
