@@ -51,11 +51,15 @@ class ProducerMetrics:
     )  # fmt: skip
 
     def __init__(self, hooks: Any = None) -> None:
-        self._hooks = hooks
+        self._hooks: tuple[Any, ...] = () if hooks is None else (hooks,)
         self.requests = self.responses = self.batches = self.bytes_sent = 0
         self.records_delivered = self.records_failed = self.retries = self.splits = 0
         self.request_total_s = self.latency_total_s = self.latency_max_s = 0.0
         self._queue_ms, self._throttle_ms = Window(), Window()
+
+    def add_hooks(self, hooks: Any) -> None:
+        """Have these called too."""
+        self._hooks = (*self._hooks, hooks)
 
     def as_dict(self) -> dict[str, float]:
         """All counters by name. `latency_*` is from a batch's first record to its acknowledgement."""
@@ -78,7 +82,7 @@ class ProducerMetrics:
         for batch in batches:
             if batch.attempts == 1:
                 self._queue_ms.add((now - batch.created) * 1000)
-        if self._hooks is not None:
+        if self._hooks:
             self._call("on_request", sum(batch.records for batch in batches), size)
 
     def answered(self, seconds: float, throttle_ms: int = 0) -> None:
@@ -90,19 +94,20 @@ class ProducerMetrics:
         self.records_delivered += batch.records
         self.latency_total_s += seconds
         self.latency_max_s = max(self.latency_max_s, seconds)
-        if self._hooks is not None:
+        if self._hooks:
             self._call("on_delivered", batch.topic, batch.partition, batch.records, batch.base_offset, seconds)
 
     def failed(self, batch: Batch, error: ClientError) -> None:
         self.records_failed += batch.records
-        if self._hooks is not None:
+        if self._hooks:
             self._call("on_failed", batch.topic, batch.partition, batch.records, error)
 
     def _call(self, name: str, *arguments: Any) -> None:
-        hook = getattr(self._hooks, name, None)
-        if hook is None:
-            return
-        try:
-            hook(*arguments)
-        except Exception:
-            log.exception("the hook %s failed", name)
+        for hooks in self._hooks:
+            hook = getattr(hooks, name, None)
+            if hook is None:
+                continue
+            try:
+                hook(*arguments)
+            except Exception:
+                log.exception("the hook %s failed", name)
