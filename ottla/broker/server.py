@@ -46,7 +46,7 @@ from .identity import check_no_partitions, new_cluster_id, stored_cluster_id, wr
 from .jwks import ALLOWED_SETTING, KeySets
 from .listener import Listener
 from .metrics import Metrics
-from .newcomers import Newcomers
+from .newcomers import Newcomers, handshake_threads
 from .partition import Partition
 from .partitions import Partitions
 from .producer_ids import ProducerIds
@@ -124,7 +124,7 @@ class Broker:
         request_bytes = config.integer("queued.max.request.bytes")
         self.request_memory = RequestMemory(request_bytes if request_bytes > 0 else REQUEST_MEMORY_MAX)
         self.unread_memory = UnreadMemory(UNREAD_MEMORY_MAX)
-        self.newcomers = Newcomers()
+        self.newcomers = Newcomers(handshake_threads())
         self.throttling = Throttling(config)
         self.client_telemetry = ClientTelemetry(config.integer("telemetry.max.bytes"))
         self.epoch: int = -1
@@ -214,6 +214,7 @@ class Broker:
             await asyncio.to_thread(self.monitoring.stop)  # its threads may be asking this loop
         for listener in self.listeners:
             await listener.stop()
+        self.newcomers.stop()
         self.credentials.stop()
         await self.key_sets.stop()
         for task in self._tasks:

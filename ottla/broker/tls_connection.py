@@ -7,7 +7,11 @@ OpenSSL works on memory (two BIOs), not on the socket: so the handshake has a de
 failure has a reason, decrypted bytes land where plain ones would, and answers leave at once (`sending`). Nothing of
 OpenSSL is made before the peer's first byte, so that a connection that says nothing costs no more than elsewhere.
 
-While the connection is not read (backlog, memory, throttling) what was received stays encrypted in the BIO.
+Steps of the handshake are done in a thread. While one waits for that or is there (`_shaking`) the loop touches neither OpenSSL
+nor the BIOs of this connection: what arrives meanwhile is kept in `_early`, and the end of the connection leaves them as they are.
+
+While the connection is not read (backlog, memory, throttling) what was received stays encrypted in the BIO, at most one read of
+256 KiB, and counts as memory of requests (`queued.max.request.bytes`).
 """
 
 from __future__ import annotations
@@ -48,11 +52,15 @@ class TlsConnection(Connection):
     __slots__ = (
         "_begin",
         "_begun_at",
+        "_early",
         "_encrypted",
         "_incoming",
+        "_kept",
         "_outgoing",
+        "_problem",
         "_queued",
         "_received",
+        "_shaking",
         "_tls",
         "tls_version",
     )
@@ -65,8 +73,16 @@ class TlsConnection(Connection):
         self._outgoing: Any = None
         #: True once the handshake is complete.
         self._encrypted = False
-        #: A step of the handshake, or going on with what was received, waits for its turn.
+        #: A step of the handshake waits for its turn or is being done.
+        self._shaking = False
+        #: How the last step ended: None, or what is still to come (`SSLWantReadError`), or what was wrong.
+        self._problem: Exception | None = None
+        #: What the peer sent for the handshake and no step has seen.
+        self._early: list[bytes] = []
+        #: Going on with what was received waits for its turn.
         self._queued = False
+        #: Bytes that stay encrypted while the connection is not read, as they are counted.
+        self._kept = 0
         #: The peer's first bytes.
         self._begin = b""
         self._begun_at = listener.ticks
@@ -76,7 +92,7 @@ class TlsConnection(Connection):
 
     @property
     def waits_for_peer(self) -> bool:
-        return not self._queued and super().waits_for_peer
+        return not self._shaking and not self._queued and super().waits_for_peer
 
     def opened(self) -> None:
         if self.join_newcomers():
@@ -92,19 +108,20 @@ class TlsConnection(Connection):
     def buffer_updated(self, nbytes: int) -> None:
         if self._closing:
             return
-        if self._tls is None:
-            self._begin_tls(nbytes)
-        self._incoming.write(self._listener.encrypted[:nbytes])
         if self._encrypted:
+            self._incoming.write(self._listener.encrypted[:nbytes])
             self._decrypt()
             return
+        data = bytes(self._listener.encrypted[:nbytes])
+        self._begin = self._begin or data[:_BEGIN_BYTES]
         self._received += nbytes
         if self._received > _HANDSHAKE_BYTES_MAX:
             self._fail("more bytes than a handshake has")
             return
+        self._early.append(data)
         self.broker.newcomers.hold(self, nbytes, self._listener.ticks)
-        if not self._queued and not self._closing:
-            self._queued = True
+        if not self._shaking and not self._closing:
+            self._shaking = True
             self.broker.newcomers.handshake(self)
 
     @property
@@ -114,32 +131,52 @@ class TlsConnection(Connection):
         assert tls.server is not None
         return tls.server
 
-    def _begin_tls(self, nbytes: int) -> None:
-        self._begin = bytes(self._listener.encrypted[: min(nbytes, _BEGIN_BYTES)])
-        self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        self._tls = self._server.context.wrap_bio(self._incoming, self._outgoing, server_side=True)
-
-    def step(self) -> None:
-        """Go on with the handshake as far as what was received allows."""
-        self._queued = False
-        if self._closing or self._tls is None:
-            return
+    def shake(self) -> None:
+        """Go on with the handshake as far as what was received allows; in a thread."""
         try:
-            self._tls.do_handshake()
-        except ssl.SSLWantReadError:
+            self._shake()
+        except Exception as problem:  # noqa: BLE001 - the loop sees what it is
+            self._problem = problem
+        else:
+            self._problem = None
+
+    def _shake(self) -> None:
+        if self._closing:
+            return
+        if self._tls is None:
+            self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+            self._tls = self._server.context.wrap_bio(self._incoming, self._outgoing, server_side=True)
+        while self._early:  # one by one: the loop may add more at any time
+            self._incoming.write(self._early.pop(0))
+        self._tls.do_handshake()
+
+    def shaken(self) -> None:
+        """Send what the handshake has to say, and see whether it is over."""
+        self._shaking = False
+        if self._closing:
+            return
+        if self._problem is None:
             self._send_encrypted()
-            return
-        except ssl.SSLError as problem:
-            self._fail(explain(problem, self._begin, self._server.host_names()))
-            return
-        self._send_encrypted()
-        self._finish()
+            self._finish()
+        elif not isinstance(self._problem, ssl.SSLError):
+            self.broker.metrics.uncaught_exceptions += 1
+            self._fail(f"a bug of ours: {type(self._problem).__name__}: {self._problem}")
+        elif not isinstance(self._problem, ssl.SSLWantReadError):
+            self._fail(explain(self._problem, self._begin, self._server.host_names()))
+        else:
+            self._send_encrypted()
+            if self._early:  # it came while the step was done
+                self._shaking = True
+                self.broker.newcomers.handshake(self)
 
     def _finish(self) -> None:
         """The handshake is complete: know the client by its certificate, and go on as without TLS."""
         assert self._tls is not None
         self._encrypted = True
-        self._begin = b""
+        self._begin, self._problem = b"", None
+        if self._early:  # it came while the last step was done, and is no handshake any more
+            self._incoming.write(b"".join(self._early))
+            self._early = []
         self.memory.release(self)
         self.memory = self.broker.request_memory
         self.tls_version = self._tls.version()
@@ -196,6 +233,15 @@ class TlsConnection(Connection):
                 super().buffer_updated(filled)
         if self._outgoing.pending:  # an answer of TLS itself: a new key
             self._send_encrypted()
+        if (incoming.pending or self._kept) and not self._closing:
+            self._count_kept(incoming.pending)
+
+    def _count_kept(self, pending: int) -> None:
+        more, self._kept = pending - self._kept, pending
+        if more > 0:
+            self.memory.hold(self, more, self._listener.ticks)
+        elif more < 0:
+            self.memory.release(self, -more)
 
     def _end_of_stream(self, filled: int) -> None:
         """The peer said that it sends no more: work on what came before, then end."""
@@ -242,7 +288,9 @@ class TlsConnection(Connection):
         self._send_encrypted()
 
     def _send_encrypted(self) -> None:
-        if self._outgoing is not None and self._outgoing.pending and self._transport is not None:
+        if self._shaking or self._outgoing is None or self._transport is None:
+            return
+        if self._outgoing.pending:
             data = self._outgoing.read()
             send(self._transport, self._descriptor, [data], len(data))
 

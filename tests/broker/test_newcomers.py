@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import struct
+import threading
 import tracemalloc
 from typing import Any
 
@@ -136,14 +138,17 @@ async def test_a_plain_listener_has_no_newcomers(few: int) -> None:
 
 
 async def test_handshakes_are_done_a_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "HANDSHAKE_TURN_S", -1.0)
+    monkeypatch.setattr(module, "TURN_S", -1.0)
     done: list[int] = []
 
     class Step:
         def __init__(self, number: int) -> None:
             self.number = number
 
-        def step(self) -> None:
+        def shake(self) -> None:
+            """Nothing."""
+
+        def shaken(self) -> None:
             done.append(self.number)
 
     newcomers: Any = Newcomers()
@@ -318,3 +323,62 @@ def test_who_is_in_may_be_slow() -> None:
     peer.connection.authenticated(Principal(USER, "alice"))
     peer.sweep(100)
     assert not peer.wire.closed
+
+
+# ── threads ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Held:
+    """A handshake whose step takes as long as the test wants."""
+
+    def __init__(self) -> None:
+        self.may_go_on, self.is_over = threading.Event(), asyncio.Event()
+        self.thread = ""
+
+    def shake(self) -> None:
+        self.thread = threading.current_thread().name
+        assert self.may_go_on.wait(30)
+
+    def shaken(self) -> None:
+        self.is_over.set()
+
+
+async def test_handshakes_are_done_in_threads_while_the_loop_goes_on() -> None:
+    newcomers, handshakes = Newcomers(2), [Held() for _ in range(5)]
+    try:
+        for each in handshakes:
+            newcomers.handshake(each)
+        for each in reversed(handshakes[:2]):  # two are under way, and the loop is here
+            each.may_go_on.set()
+            await asyncio.wait_for(each.is_over.wait(), 30)
+        for each in handshakes[2:]:
+            each.may_go_on.set()
+            await asyncio.wait_for(each.is_over.wait(), 30)
+        assert {each.thread for each in handshakes} <= {"handshakes-0", "handshakes-1"}
+    finally:
+        newcomers.stop()
+
+
+async def test_what_comes_during_a_step_is_for_the_next_one() -> None:
+    """Two parts of a ClientHello, the second while a thread has the first; and the same for who leaves meanwhile."""
+    bench = secret_bench()
+    steps: list[Any] = []
+    bench.broker.newcomers.handshake = steps.append
+    peers = [bench.tls(client(None)) for _ in range(2)]
+    for peer in peers:
+        peer._step()
+        hello = peer.connection._early.pop()
+        peer.connection._early.append(hello[:100])
+        peer.connection.shake()
+        peer.raw(hello[100:])
+    assert len(steps) == 2  # one step of each; what came is for the next
+    peers[1].connection.connection_lost(None)
+    for peer in peers:
+        peer.connection.shaken()
+    assert steps[2:] == [peers[0].connection]
+    del bench.broker.newcomers.handshake
+    peers[0].connection.shake()
+    peers[0].connection.shaken()
+    await peers[0].shake()
+    assert peers[0].connection.tls_version
+    assert not peers[1].connection.tls_version

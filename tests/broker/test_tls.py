@@ -109,6 +109,30 @@ async def test_what_comes_while_a_connection_is_not_read_is_worked_on_later(pki:
     assert peer.numbers() == [0, 1, 2]
 
 
+async def test_what_is_not_read_yet_counts_as_memory_of_requests(pki: Pki) -> None:
+    bench = pki.bench()
+    peer = await bench.tls(pki.client()).shake()
+    memory = bench.broker.request_memory
+    before = memory.used
+    peer.connection._muted += 1
+    peer.connection._read_or_not()
+    for _ in range(20):
+        peer.send((ApiVersionsRequest(), 3))
+    assert peer.numbers() == []
+    kept = peer.connection._incoming.pending
+    assert memory.used == before + kept > before + 20 * 20
+    peer.connection._unmute()
+    await turns()
+    assert peer.numbers() == list(range(20))
+    assert memory.used == before
+    peer.connection._muted += 1
+    peer.connection._read_or_not()
+    peer.send((ApiVersionsRequest(), 3))
+    assert memory.used > before
+    peer.connection.connection_lost(None)
+    assert memory.used == before
+
+
 async def test_the_end_of_the_stream_ends_the_connection_after_its_requests(pki: Pki) -> None:
     bench = pki.bench()
     peer = await bench.tls(pki.client()).shake()
