@@ -26,6 +26,7 @@ from typing import Any
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, NewTopic, ResourceType
 
+from bench.process import memory_at_hand
 from ottla.protocol import codec
 from ottla.protocol.apis.produce import PartitionProduceData, ProduceRequest, TopicProduceData
 from ottla.protocol.framing import frame_request
@@ -119,7 +120,7 @@ def measure(mebibytes: int, folder: Path, base_s: float, settings: Mapping[str, 
         port = free.getsockname()[1]
     data = folder / "data"
     data.mkdir(parents=True)
-    with broker(data, port, settings):
+    with broker(data, port, settings) as process:
         address = f"127.0.0.1:{port}"
         admin = AdminClient({"bootstrap.servers": address})
         configs = {"cleanup.policy": "compact", "min.cleanable.dirty.ratio": "1.0", "file.delete.delay.ms": "1000"}
@@ -142,7 +143,8 @@ def measure(mebibytes: int, folder: Path, base_s: float, settings: Mapping[str, 
         entry = ConfigEntry("min.cleanable.dirty.ratio", "0.01", incremental_operation=AlterConfigOpType.SET)
         resource = ConfigResource(ResourceType.TOPIC, "dirty", incremental_configs=[entry])
         altering = admin.incremental_alter_configs([resource])  # a small log may be compacted before its answer is here
-        busy, took_s = while_cleaning(probe, data)
+        with memory_at_hand(process.pid, mebibytes << 20):
+            busy, took_s = while_cleaning(probe, data)
         for altered in altering.values():
             altered.result(30)
         after = sum(path.stat().st_size for path in (data / "dirty-0").glob("*.log"))

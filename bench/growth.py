@@ -10,8 +10,8 @@ from confluent_kafka.admin import NewTopic
 
 from bench.peers import Peer
 from bench.plots import Series
-from bench.process import cpu_s
-from bench.scenarios import Options, Peers, brokers, figures, produce
+from bench.process import cpu_s, memory_at_hand
+from bench.scenarios import RUN_BYTES, Options, Peers, brokers, figures, produce
 
 WARM_S = 0.5
 SECONDS = 1.5
@@ -37,7 +37,8 @@ def _sweep(
     growth.series = {figure: [Series(p.name, [], []) for p in brokers(peers)] for figure in wanted}
     for point in points:
         for i, peer in enumerate(brokers(peers)):
-            found = measure(peer, point)
+            with memory_at_hand(peer.pid, RUN_BYTES):
+                found = measure(peer, point)
             for figure in wanted:
                 growth.series[figure][i].x.append(point)
                 growth.series[figure][i].y.append(found[figure])

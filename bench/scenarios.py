@@ -18,12 +18,14 @@ from typing import Any
 from confluent_kafka.admin import NewTopic
 
 from bench.peers import EQUAL_DURABILITY, Peer, build_load
-from bench.process import on_one_cpu, open_files, rss_mb
+from bench.process import memory_at_hand, on_one_cpu, open_files, rss_mb
 from tests.clients.brokers import OttlaProcess
 
 Figures = dict[str, float]
 PRODUCER = "org.apache.kafka.tools.ProducerPerformance"
 CONSUMER = "org.apache.kafka.tools.ConsumerPerformance"
+#: What a run writes at most: so much memory is kept ready for it.
+RUN_BYTES = 5 << 29
 RECORD_OVERHEAD = 70  # one record of 100 B makes a batch of 170 B
 
 
@@ -85,7 +87,8 @@ def rounds(peers: list[Peer], options: Options, measure: Callable[[Peer, int], F
     seen: dict[str, list[Figures]] = {peer.name: [] for peer in peers}
     for number in range(options.rounds):
         for peer in peers if number % 2 == 0 else peers[::-1]:
-            seen[peer.name].append(measure(peer, number))
+            with memory_at_hand(peer.pid, int(RUN_BYTES * options.scale)):
+                seen[peer.name].append(measure(peer, number))
     return {name: {key: statistics.median(one[key] for one in all_) for key in all_[0]} for name, all_ in seen.items()}
 
 
