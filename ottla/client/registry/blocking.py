@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import Any, Self, TypeVar
 from urllib.parse import quote, urlencode
@@ -20,6 +21,8 @@ from .rest import Rest
 from .settings import RegistrySettings, as_settings
 
 T = TypeVar("T")
+#: A slow registry holds up these, and nobody else.
+THREADS = 4
 
 
 class Registry:
@@ -37,10 +40,22 @@ class Registry:
         self._missing: Cache[RegistryError] = Cache(capacity, self.settings.cache_missing_ttl_sec)
         self._flights: dict[Any, threading.Lock] = {}
         self._lock = threading.Lock()
+        self._threads: ThreadPoolExecutor | None = None
+
+    def submit(self, work: Callable[[], T]) -> Future[T]:
+        """Run something that asks the registry, in one of its own few threads."""
+        with self._lock:
+            if self._threads is None:
+                self._threads = ThreadPoolExecutor(THREADS, "ottla-registry")
+            return self._threads.submit(work)
 
     def close(self) -> None:
-        """Close idle connections."""
+        """Close idle connections, end the threads; what is asked later opens them again."""
         self.rest.close()
+        with self._lock:
+            threads, self._threads = self._threads, None
+        if threads is not None:
+            threads.shutdown(wait=False, cancel_futures=True)
 
     def __enter__(self) -> Self:
         return self

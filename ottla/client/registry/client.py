@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import functools
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -18,7 +17,6 @@ from .model import RegisteredSchema, Schema
 from .settings import RegistrySettings
 
 T = TypeVar("T")
-THREADS = 4
 
 
 class Registry:
@@ -26,7 +24,6 @@ class Registry:
 
     def __init__(self, settings: RegistrySettings | Mapping[str, Any] | str | None = None, **more: Any) -> None:
         self.blocking = BlockingRegistry(settings, **more)
-        self._threads: ThreadPoolExecutor | None = None
 
     @property
     def settings(self) -> RegistrySettings:
@@ -34,17 +31,11 @@ class Registry:
 
     async def run(self, work: Callable[..., T], *arguments: Any, **more: Any) -> T:
         """Run something that asks the registry, in one of its threads."""
-        if self._threads is None:
-            self._threads = ThreadPoolExecutor(THREADS, "ottla-registry")
-        call = functools.partial(work, *arguments, **more)
-        return await asyncio.get_running_loop().run_in_executor(self._threads, call)
+        return await asyncio.wrap_future(self.blocking.submit(functools.partial(work, *arguments, **more)))
 
     async def close(self) -> None:
         """Close idle connections and end the threads."""
         self.blocking.close()
-        if self._threads is not None:
-            self._threads.shutdown(wait=False, cancel_futures=True)
-            self._threads = None
 
     async def __aenter__(self) -> Self:
         return self

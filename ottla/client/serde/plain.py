@@ -1,4 +1,4 @@
-"""Serializers and deserializers: objects to bytes and back.
+"""Serdes that need nobody else: bytes, text, numbers, JSON, msgspec and pydantic types.
 
 A serde has `serialize(value, topic) -> bytes` and `deserialize(data, topic) -> value`. Where one is expected, a plain function
 of one argument does as well. `None` never reaches a serde: a record without key or value has none.
@@ -13,7 +13,7 @@ import struct
 from collections.abc import Callable
 from typing import Any, Generic, Protocol, TypeVar
 
-from .errors import SerializationError
+from ..errors import SerializationError
 
 T = TypeVar("T")
 
@@ -132,55 +132,3 @@ class Pydantic(Generic[T]):
     def deserialize(self, data: bytes, topic: str) -> T:
         value: T = self._model.model_validate_json(data)
         return value
-
-
-def serializer(given: Any) -> Callable[[Any, str], bytes] | None:
-    """A function (value, topic) -> bytes of what a user gave as a serializer; None stays None."""
-    if given is None or isinstance(given, _Bytes):
-        return None
-    function: Callable[..., bytes]
-    if hasattr(given, "serialize"):
-        function = given.serialize
-    elif callable(given):
-        one: Callable[[Any], bytes] = given
-        function = lambda value, _topic: one(value)  # noqa: E731
-    else:
-        raise TypeError(f"a serializer is a serde or a function, not {given!r}")
-
-    def run(value: Any, topic: str) -> bytes:
-        try:
-            return function(value, topic)
-        except SerializationError:
-            raise
-        except Exception as problem:
-            raise SerializationError(
-                f"a {type(value).__name__} cannot be serialized: {problem}", topic_partition=(topic, -1)
-            ) from problem
-
-    return run
-
-
-def deserializer(given: Any) -> Callable[[bytes, str], Any] | None:
-    """A function (data, topic) -> value of what a user gave as a deserializer; None stays None: bytes."""
-    if given is None or isinstance(given, _Bytes):
-        return None
-    function: Callable[..., Any]
-    if hasattr(given, "deserialize"):
-        function = given.deserialize
-    elif callable(given):
-        one: Callable[[bytes], Any] = given
-        function = lambda data, _topic: one(data)  # noqa: E731
-    else:
-        raise TypeError(f"a deserializer is a serde or a function, not {given!r}")
-
-    def run(data: bytes, topic: str) -> Any:
-        try:
-            return function(data, topic)
-        except SerializationError:
-            raise
-        except Exception as problem:
-            raise SerializationError(
-                f"{len(data)} bytes cannot be read: {problem}", topic_partition=(topic, -1)
-            ) from problem
-
-    return run

@@ -1,0 +1,1 @@
+"""Schemas as such: parsed, resolved, in canonical form. Pure; for serializers as for a registry."""
