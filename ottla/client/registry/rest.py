@@ -227,6 +227,11 @@ class Rest:
             for connection in connections:
                 connection.close()
 
+    def __del__(self) -> None:
+        """A serde that was given an address has nobody who closes its registry."""
+        if hasattr(self, "_idle"):
+            self.close()
+
 
 def _context(settings: RegistrySettings) -> ssl.SSLContext:
     ca = settings.ssl_ca_location
