@@ -271,7 +271,7 @@ class SaslAuthentication:
         try:
             while isinstance(outcome, Work):
                 try:
-                    result = await self._listener.broker.credentials.run(outcome.function)
+                    result = await self._listener.broker.credentials.run(outcome.function, self._connection.peer_host)
                 except Exception as problem:  # noqa: BLE001 - as a bug of the mechanism itself
                     raise self._bug(problem) from None
                 if self._state is State.FAILED:

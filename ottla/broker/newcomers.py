@@ -160,8 +160,13 @@ class Newcomers:
 
 def handshake_threads() -> int:
     """Return how many threads this machine should have for handshakes."""
+    return min(spare_processors(), THREADS_MAX)
+
+
+def spare_processors() -> int:
+    """Return how many processors those may use who have not shown who they are: half of them."""
     try:
         processors = len(os.sched_getaffinity(0))
     except AttributeError:  # not on Linux
         processors = os.cpu_count() or 1
-    return max(1, min(processors // 2, THREADS_MAX))
+    return max(1, processors // 2)

@@ -143,7 +143,7 @@ class SaslListener:
             jaas=offer.jaas,
             credential=credentials.scram,
             token=credentials.token,
-            usual_iterations=credentials.usual_iterations,
+            likely_iterations=credentials.likely_iterations,
             decoy=credentials.decoy,
             prepared=offer.prepared,
             pepper=credentials.pepper,

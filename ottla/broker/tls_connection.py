@@ -19,6 +19,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from ..security.principal import USER, Principal
@@ -181,6 +182,13 @@ class TlsConnection(Connection):
         self.memory = self.broker.request_memory
         self.tls_version = self._tls.version()
         certificate = self._tls.getpeercert(True)
+        if (
+            certificate is not None
+            and self._tls.session_reused
+            and self._server.has_expired(certificate, datetime.now(UTC))
+        ):
+            self._fail("the client's certificate is refused: certificate has expired (its session was resumed)")
+            return
         if certificate is not None and not self._listener.security.uses_sasl:
             try:
                 self.principal = Principal(USER, self._server.principal_name(certificate))

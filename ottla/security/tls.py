@@ -6,7 +6,8 @@
 
 Sessions are not resumed under TLS 1.3 (no tickets): Kafka's connections live long, and a handshake always checks the
 client's certificate anew. Under TLS 1.2 they are, for OpenSSL's two hours and while the context lives: Python can forbid
-tickets only, and OpenSSL would keep a cache instead. Renegotiation is off.
+tickets only, and OpenSSL would keep a cache instead. A new list of revocations makes a new context, and whether a resumed
+session's certificate has expired we look ourselves. Renegotiation is off.
 
 A chain ends at any certificate of the truststore, an intermediate authority's too, as Java has it. With revocation lists each
 certificate of it is looked up, as by a JVM with `com.sun.net.ssl.checkRevocation`: an authority without a list lets nobody in.
@@ -21,6 +22,7 @@ import ssl
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
@@ -56,6 +58,10 @@ class ServerTls(NamedTuple):
     def host_names(self) -> str:
         """Return the names by which the certificate is good, for people."""
         return ", ".join(sorted(_alternative_names(self.keys.chain[0]))) or "no name"
+
+    def has_expired(self, certificate: bytes, now: datetime) -> bool:
+        """Whether a client's certificate (DER) has expired: of a resumed session nobody else looks."""
+        return x509.load_der_x509_certificate(certificate).not_valid_after_utc < now
 
     def principal_name(self, certificate: bytes) -> str:
         """Return the name of a client by its certificate (DER); raises `MappingError` if no rule applies."""

@@ -209,7 +209,7 @@ async def test_who_hangs_up_leaves_no_work_behind_for_the_threads(running, monke
     """Logins that are sent and not waited for would keep the threads from those who do wait."""
     begun: list[asyncio.Future[None]] = []
 
-    async def work(function):
+    async def work(function, peer):
         begun.append(asyncio.get_running_loop().create_future())
         await begun[-1]
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import ssl
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -378,6 +379,37 @@ async def test_an_intermediate_authority_may_be_all_that_is_trusted(pki: Pki) ->
     bench = pki.bench("required", **store)
     assert served(await bench.tls(pki.client(between.issue("CN=alice"))).shake())
     assert (await bench.tls(pki.client(pki.authority.issue("CN=bob"))).shake()).wire.closed
+
+
+async def test_a_resumed_session_ends_with_its_certificate(
+    pki: Pki, spoken: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """TLS 1.2 may leave the certificate out of a second handshake, and OpenSSL does not look at it again."""
+
+    class Later(datetime):
+        @classmethod
+        def now(cls, tz: Any = None) -> datetime:  # type: ignore[override]
+            return datetime.now(tz) + timedelta(days=60)
+
+    bench = pki.bench("required")
+    context = pki.client(pki.authority.issue("CN=alice"), maximum_version=ssl.TLSVersion.TLSv1_2)
+    first = await bench.tls(context).shake()
+    assert first.tls is not None
+
+    async def again() -> TlsPeer:
+        peer = bench.tls()
+        peer.tls = context.wrap_bio(
+            peer.incoming, peer.outgoing, server_hostname="localhost", session=first.tls.session
+        )
+        return await peer.shake()
+
+    second = await again()
+    assert second.tls is not None
+    assert second.tls.session_reused
+    assert second.connection.principal.name == "CN=alice"
+    monkeypatch.setattr("ottla.broker.tls_connection.datetime", Later)
+    assert (await again()).wire.closed
+    assert "certificate has expired (its session was resumed)" in spoken.text
 
 
 # ── the name a client asks for ──────────────────────────────────────────────────────────────────────────────────────

@@ -5,16 +5,19 @@
     GET /readyz    200 once clients are served and every coordinator has loaded           for a readiness probe
 
 Written with prometheus_client over the standard library's server: a few looks a minute by one's own monitoring. So what a
-stranger can do is bounded and little else: `THREADS_MAX` requests at a time, `SOCKET_TIMEOUT_S` for each; the next ones wait in the
-kernel's queue. Numbers are read on the loop in one go: they belong to one moment, and need no locks.
+stranger can do is bounded and little else: `OPEN_MAX` connections, of which one more ends the oldest, for an honest look is over in a
+moment; so a probe gets its answer however many peers trickle their bytes. A thread that waits for a busy loop outlives its
+connection, so `THREADS_MAX` bounds those. Numbers are read on the loop in one go: they belong to one moment, and need no locks.
 """
 
 from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import contextlib
 import logging
 import re
+import socket
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from socketserver import ThreadingMixIn
@@ -37,7 +40,8 @@ DEFAULT_HOST = "127.0.0.1"
 COLLECT_DEADLINE_S = 10.0
 HEALTH_DEADLINE_S = 5.0
 SOCKET_TIMEOUT_S = 10.0
-THREADS_MAX = 8
+OPEN_MAX = 8
+THREADS_MAX = 32
 
 #: Before the names that clients choose, so that none can pass for one of the broker's.
 CLIENT_PREFIX = "ottla_client_"
@@ -142,9 +146,19 @@ class _Server(ThreadingMixIn, WSGIServer):
 
     def __init__(self, *arguments: Any, **more: Any) -> None:
         self._room = threading.BoundedSemaphore(THREADS_MAX)
+        #: Oldest first; each belongs to a thread.
+        self._open: dict[socket.socket, None] = {}
+        self._lock = threading.Lock()
         super().__init__(*arguments, **more)
 
     def process_request(self, request: Any, client_address: Any) -> None:
+        with self._lock:
+            self._open[request] = None
+            oldest = next(iter(self._open)) if len(self._open) > OPEN_MAX else None
+            if oldest is not None:
+                del self._open[oldest]
+                with contextlib.suppress(OSError):  # its peer was faster
+                    oldest.shutdown(socket.SHUT_RDWR)  # its thread closes it
         self._room.acquire()
         super().process_request(request, client_address)
 
@@ -153,6 +167,11 @@ class _Server(ThreadingMixIn, WSGIServer):
             super().process_request_thread(request, client_address)
         finally:
             self._room.release()
+
+    def shutdown_request(self, request: Any) -> None:
+        with self._lock:
+            self._open.pop(request, None)
+        super().shutdown_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         log.info("a request from %s for metrics ended early", client_address, exc_info=True)

@@ -96,7 +96,7 @@ def no_decoy(number: int, mechanism: str) -> str:
     return ""
 
 
-def few_iterations(mechanism: str) -> int:
+def few_iterations(number: int, mechanism: str) -> int:
     """Return Kafka's smallest and usual number of iterations."""
     return 4096
 
@@ -117,8 +117,9 @@ class ServerInputs:
     token: Callable[[str, str], TokenCredential | None] = no_token
     #: The name of some user of a mechanism, by any number; empty if there is none. Who does not exist is looked up as he is.
     decoy: Callable[[int, str], str] = no_decoy
-    #: How many iterations most credentials of a mechanism have: those of users that do not exist must not stand out.
-    usual_iterations: Callable[[str], int] = few_iterations
+    #: How many iterations a credential of a mechanism has, by any number below 2**64: each as often as users have it. Whoever
+    #: has unusual ones must be as likely not to exist as anybody else.
+    likely_iterations: Callable[[int, str], int] = few_iterations
     #: What the mechanism's `prepare` made of its settings: keys, keytabs.
     prepared: Any = None
     #: A secret of this broker process, for answers to users that do not exist.

@@ -32,7 +32,7 @@ def server(inputs: ServerInputs) -> ServerExchange:
     authzid, user, password = _parse(message)
     expected = inputs.jaas.get(_JAAS_USER + user)
     verifiers = _verifiers(inputs, user if expected is None else "")
-    matches = yield Work(lambda: _verify(password, verifiers))
+    matches = (yield Work(lambda: _verify(password, verifiers))) if verifiers else False
     if expected is not None:
         matches = _equal(inputs.pepper, password, expected)
     if not matches:
@@ -51,11 +51,15 @@ def _equal(key: bytes, one: str, other: str) -> bool:
 
 
 def _verifiers(inputs: ServerInputs, user: str) -> list[tuple[str, ScramCredential, bool]]:
-    """Find what verifies a user's password: one of each mechanism, made up where there is none (then False)."""
+    """Find what verifies a user's password: one of each mechanism, made up where there is none (then False).
+
+    A mechanism that no user has hides nobody, so that where all users stand in the JAAS entry nothing is derived.
+    """
     found = []
     for mechanism in scram_keys.HASHES:
-        iterations = inputs.usual_iterations(mechanism)
-        fake = scram_keys.fake_credential(mechanism, user, inputs.pepper, iterations)
+        if not inputs.decoy(0, mechanism):
+            continue
+        fake = scram_keys.fake_credential(mechanism, user, inputs.pepper, inputs.likely_iterations)
         known = inputs.credential(user, mechanism)
         found.append((mechanism, known or fake, known is not None))
     return found

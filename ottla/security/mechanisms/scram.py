@@ -112,13 +112,14 @@ def server(inputs: ServerInputs) -> ServerExchange:
 def _look_up(inputs: ServerInputs, first: _First, token: TokenCredential | None) -> _Verifier:
     """Find the credential, or make one up; both cost the same. Who has no principal is refused, whatever he proves."""
     mechanism = inputs.mechanism
-    fake = scram_keys.fake_credential(mechanism, first.user, inputs.pepper, inputs.usual_iterations(mechanism))
     if first.by_token:
+        fake = scram_keys.fake_credential(mechanism, first.user, inputs.pepper)  # tokens have the fewest iterations
         if token is not None and token.expires_ms > inputs.now_ms:
             keys, owner = token.credential, token.owner._replace(by_token=True)
             salt = _encode(keys.salt)
             return _Verifier(owner, salt, keys.iterations, keys.stored_key, keys.server_key, token.expires_ms)
         return _Verifier(None, _encode(fake.salt), fake.iterations, fake.stored_key, fake.server_key, None)
+    fake = scram_keys.fake_credential(mechanism, first.user, inputs.pepper, inputs.likely_iterations)
     # Step for step the same either way, down to what lies in the processor's cache: one look-up that finds and one that does
     # not, and the keys of somebody who exists.
     somebody = inputs.decoy(int.from_bytes(fake.stored_key[:8], "big"), mechanism)

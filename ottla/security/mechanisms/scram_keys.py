@@ -12,7 +12,7 @@ import hashlib
 import hmac
 from collections.abc import Callable
 
-from .base import ScramCredential
+from .base import ScramCredential, few_iterations
 
 #: Mechanism -> name of its hash, the weaker first.
 HASHES = {"SCRAM-SHA-256": "sha256", "SCRAM-SHA-512": "sha512"}
@@ -58,13 +58,18 @@ def new_salt(random: Callable[[int], bytes]) -> bytes:
     return _base36(int.from_bytes(random(17), "big") >> 6)
 
 
-def fake_credential(mechanism: str, user: str, pepper: bytes, iterations: int = ITERATIONS_MIN) -> ScramCredential:
-    """Make a credential for a user that does not exist: always the same for a name, and no password fits.
+def fake_credential(
+    mechanism: str, user: str, pepper: bytes, likely_iterations: Callable[[int, str], int] = few_iterations
+) -> ScramCredential:
+    """Make a credential for a user that does not exist: the same for a name as long as users do not change, and no password fits.
 
-    Without it, salt or time would tell who exists. `pepper` is a secret, or anybody could compute the salt.
+    Without it salt, iterations or time would tell who exists. `pepper` is a secret, or anybody could compute them. With other
+    iterations comes another salt, as when a user gets a new password.
     """
     name = user.encode("utf-8", "surrogatepass")
-    salt = hmac.digest(pepper, b"salt:" + name, "sha256")
+    chance = hmac.digest(pepper, b"iterations:" + name, "sha256")
+    iterations = likely_iterations(int.from_bytes(chance[:8], "big"), mechanism)
+    salt = hmac.digest(pepper, b"salt:%d:" % iterations + name, "sha256")
     key = hmac.digest(pepper, b"key:" + name, HASHES[mechanism])
     return ScramCredential(_base36(int.from_bytes(salt[:17], "big") >> 6), key, key, iterations)
 

@@ -20,6 +20,7 @@ def server():
     return server_inputs(
         "PLAIN", jaas={"username": "admin", "password": "x", "user_alice": "a-secret", "user_bob": "bøb"},
         credential=lambda user, mechanism: STORED.get((user, mechanism)),
+        decoy=lambda number, mechanism: next((user for user, kind in STORED if kind == mechanism), ""),
     )  # fmt: skip
 
 

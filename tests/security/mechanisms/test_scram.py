@@ -113,8 +113,35 @@ def test_an_unknown_user_has_one_salt_that_looks_like_others_and_that_nobody_can
 
 
 def test_an_unknown_user_has_as_many_iterations_as_others():
-    server = new_server(alices_server(usual_iterations=lambda mechanism: 8192))
+    server = new_server(alices_server(likely_iterations=lambda number, mechanism: 8192))
     assert server.send(b"n,,n=bob,r=abc").endswith(b",i=8192")
+
+
+def test_who_has_unusual_iterations_is_no_more_likely_to_exist_than_others():
+    """One user in ten has 8,192: so have as many of those who do not exist, always the same ones."""
+    tenth = (1 << 64) // 10
+
+    def challenge(user: str) -> bytes:
+        server = new_server(alices_server(likely_iterations=lambda number, _: 8192 if number < tenth else 4096))
+        return server.send(f"n,,n={user},r=abc".encode()).split(b",", 1)[1]
+
+    found = {user: challenge(user) for user in map("nobody{}".format, range(500))}
+    assert 25 <= sum(each.endswith(b",i=8192") for each in found.values()) <= 80
+    assert all(challenge(user) == each for user, each in list(found.items())[:50])
+
+
+def test_other_iterations_come_with_another_salt_as_with_a_new_password():
+    salts = {
+        new_server(alices_server(likely_iterations=lambda number, mechanism, count=count: count))
+        .send(b"n,,n=bob,r=abc").split(b",")[1]
+        for count in (4096, 8192)
+    }  # fmt: skip
+    assert len(salts) == 2
+
+
+def test_a_delegation_token_that_does_not_exist_has_the_iterations_of_tokens():
+    server = new_server(alices_server(likely_iterations=lambda number, mechanism: 8192))
+    assert server.send(b"n,,n=nosuchtoken,r=abc,tokenauth=true").endswith(b",i=4096")
 
 
 @pytest.mark.parametrize("name", ["a,b", "a=b", "=2C", ",=,", "a=3Db", "x" * 1000])
