@@ -5,12 +5,17 @@ import java.io.StringReader;
 import java.nio.charset.StandardCharsets;
 import java.util.Base64;
 import java.util.Properties;
+import java.util.concurrent.atomic.AtomicLong;
 import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.clients.producer.KafkaProducer;
+import org.apache.kafka.clients.producer.ProducerRecord;
+import org.apache.kafka.common.serialization.StringSerializer;
 
 /**
  * Logs in to brokers with Java's client, one case after the other in one JVM.
  *
- * Each line of input is a case: for how many milliseconds it goes on, and the client's properties in base 64. Each line of output is how it went: "ok", or the class
+ * Each line of input is a case: for how many milliseconds it produces after it is in (all records must arrive), and the
+ * client's properties in base 64. Each line of output is how it went: "ok", or the class
  * and message of the exception.
  */
 public final class Logins {
@@ -27,14 +32,30 @@ public final class Logins {
         }
     }
 
+    private static String produce(Properties properties, long holdMs) throws Exception {
+        AtomicLong sent = new AtomicLong();
+        AtomicLong failed = new AtomicLong();
+        Properties own = new Properties();
+        own.putAll(properties);
+        own.put("linger.ms", "0");
+        own.remove("default.api.timeout.ms");
+        own.put("request.timeout.ms", "20000");
+        try (KafkaProducer<String, String> producer =
+                new KafkaProducer<>(own, new StringSerializer(), new StringSerializer())) {
+            for (long until = System.currentTimeMillis() + holdMs; System.currentTimeMillis() < until;) {
+                producer.send(new ProducerRecord<>("load", "x"), (metadata, problem) ->
+                    (problem == null ? sent : failed).incrementAndGet());
+                Thread.sleep(5);
+            }
+            producer.flush();
+        }
+        return failed.get() == 0 && sent.get() > 0 ? "ok" : failed + " records lost, " + sent + " arrived";
+    }
+
     private static String login(Properties properties, long holdMs) {
         try (Admin admin = Admin.create(properties)) {
-            long until = System.currentTimeMillis() + holdMs;
-            do {
-                admin.listTopics().names().get();
-                Thread.sleep(holdMs > 0 ? 10 : 0);
-            } while (System.currentTimeMillis() < until);
-            return "ok";
+            admin.listTopics().names().get();
+            return holdMs == 0 ? "ok" : produce(properties, holdMs);
         } catch (Throwable problem) {
             StringBuilder text = new StringBuilder();
             for (Throwable at = problem; at != null; at = at.getCause()) {

@@ -132,6 +132,10 @@ class Realm:
         """Give a principal another key: keytabs made before are worthless."""
         self._run("kadmin.local", "-r", self.realm, "-q", f"change_password -randkey {principal}")
 
+    def remove(self, principal: str) -> None:
+        """Let a principal be no more; tickets it has go on until they end."""
+        self._run("kadmin.local", "-r", self.realm, "-q", f"delprinc -force {principal}")
+
     def kinit(self, principal: str, keytab: Path, cache: Path, life: str = "1h") -> None:
         """Put a ticket into a cache file."""
         self._run("kinit", "-l", life, "-c", f"FILE:{cache}", "-k", "-t", str(keytab), principal)

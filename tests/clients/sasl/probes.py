@@ -14,6 +14,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,7 +26,7 @@ from tests.support.jars import KAFKA, class_path, jars
 
 DRIVERS = Path(__file__).parents[1] / "drivers" / "logins"
 JAVA_SOURCE = Path(__file__).parents[2] / "java" / "Logins.java"
-GSSAPI_LOGIN = "com.sun.security.auth.module.Krb5LoginModule required useKeyTab=true storeKey=true"
+GSSAPI_LOGIN = "com.sun.security.auth.module.Krb5LoginModule required"
 OAUTH_LOGIN = "org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule required"
 SCRAM_LOGIN = "org.apache.kafka.common.security.scram.ScramLoginModule required"
 
@@ -41,6 +42,8 @@ class Login:
     #: GSSAPI: who, with which keytab, and the first component of the broker's name in the realm.
     principal: str = ""
     keytab: str = ""
+    #: Instead of a keytab: a file with tickets, as `kinit` leaves them.
+    cache: str = ""
     service: str = "kafka"
     #: OAUTHBEARER: the token, and a file that holds it for Java; without either an unsigned one of `user`.
     token: str = ""
@@ -48,19 +51,25 @@ class Login:
     #: SCRAM: name and password are those of a delegation token.
     by_token: bool = False
     protocol: str = "SASL_PLAINTEXT"
-    #: Goes on asking for so long: sessions that end must begin anew meanwhile.
+    #: Produces for so long: sessions that end must begin anew meanwhile, and no record may be lost.
     hold_ms: int = 0
+    #: How long to go on trying.
+    patience_s: float = 2.0
     more: Mapping[str, str] = field(default_factory=dict)
 
 
 def java_properties(login: Login) -> dict[str, str]:
     properties = {
         "bootstrap.servers": login.bootstrap, "security.protocol": login.protocol, "sasl.mechanism": login.mechanism,
-        "request.timeout.ms": "3000", "default.api.timeout.ms": "3000", "reconnect.backoff.ms": "50",
+        "request.timeout.ms": f"{login.patience_s * 1000:.0f}", "default.api.timeout.ms": f"{login.patience_s * 1000:.0f}",
+        "reconnect.backoff.ms": "50",
     }  # fmt: skip
     if login.mechanism == "GSSAPI":
+        source = f'useKeyTab=true storeKey=true keyTab="{login.keytab}"'
+        if login.cache:
+            source = f'useTicketCache=true doNotPrompt=true ticketCache="{login.cache}"'
         properties["sasl.jaas.config"] = (
-            f'{GSSAPI_LOGIN} keyTab="{login.keytab}" principal="{login.principal}" refreshKrb5Config=true;'
+            f'{GSSAPI_LOGIN} {source} principal="{login.principal}" refreshKrb5Config=true;'
         )
         properties["sasl.kerberos.service.name"] = login.service
     elif login.mechanism == "OAUTHBEARER":
@@ -83,10 +92,8 @@ def librdkafka_settings(login: Login) -> dict[str, str]:
         "bootstrap.servers": login.bootstrap, "security.protocol": login.protocol, "sasl.mechanism": login.mechanism,
     }  # fmt: skip
     if login.mechanism == "GSSAPI":
-        settings |= {
-            "sasl.kerberos.keytab": login.keytab, "sasl.kerberos.principal": login.principal,
-            "sasl.kerberos.service.name": login.service,
-        }  # fmt: skip
+        settings |= {"sasl.kerberos.principal": login.principal, "sasl.kerberos.service.name": login.service}
+        settings |= {"sasl.kerberos.kinit.cmd": "true"} if login.cache else {"sasl.kerberos.keytab": login.keytab}
     elif login.mechanism == "OAUTHBEARER":
         if not login.token:
             settings |= {
@@ -174,33 +181,66 @@ class Probes:
 
     def _python(self, client: str, login: Login) -> str:
         settings = librdkafka_settings(login) if client == "confluent" else python_settings(login)
-        case: dict[str, Any] = {"library": client, "settings": settings}
+        case: dict[str, Any] = {
+            "library": client, "settings": settings, "hold_ms": login.hold_ms, "patience_s": login.patience_s,
+        }  # fmt: skip
         if login.mechanism == "OAUTHBEARER":
             case["token"] = login.token
         # Kerberos' libraries take the keytab from the environment: a process for each.
-        keytab = {"KRB5_CLIENT_KTNAME": login.keytab, "KRB5CCNAME": "MEMORY:"} if login.keytab else {}
+        keytab = {}
+        if login.cache:
+            keytab = {"KRB5_CLIENT_KTNAME": "FILE:/nonexistent", "KRB5CCNAME": f"FILE:{login.cache}"}
+        elif login.keytab:
+            keytab = {"KRB5_CLIENT_KTNAME": login.keytab, "KRB5CCNAME": "MEMORY:"}
         command = [sys.executable, str(DRIVERS / "python.py")]
-        return self._probe(f"{client} {login.keytab}", command, **keytab).ask(json.dumps(case))
+        return self._probe(f"{client} {login.keytab}{login.cache}", command, **keytab).ask(json.dumps(case))
 
     def _kcat(self, client: str, login: Login) -> str:
         settings = librdkafka_settings(login)
-        if login.keytab:
-            cache = self.folder / f"kcat-{Path(login.keytab).name}.ccache"
-            environment = {**os.environ, **self.environment, "KRB5CCNAME": f"FILE:{cache}"}
-        else:
-            environment = {**os.environ, **self.environment}
+        environment = {**os.environ, **self.environment}
+        if login.mechanism == "GSSAPI":
+            cache = login.cache or self.folder / f"kcat-{Path(login.keytab).name}.ccache"
+            environment["KRB5CCNAME"] = f"FILE:{cache}"
         arguments = [part for name, value in settings.items() for part in ("-X", f"{name}={value}")]
+        command = ["kcat", *arguments, "-m", f"{max(login.patience_s, 1):.0f}"]
         done = subprocess.run(
-            ["kcat", *arguments, "-L", "-m", "2"], capture_output=True, text=True, env=environment, check=False,
-            stdin=subprocess.DEVNULL, timeout=30,
+            [*command, "-L"], capture_output=True, text=True, env=environment, check=False,
+            stdin=subprocess.DEVNULL, timeout=60,
         )  # fmt: skip
+        if done.returncode == 0 and login.hold_ms:
+            done = self._kcat_produces(command, login.hold_ms / 1000, environment)
         return "ok" if done.returncode == 0 else f"{done.stdout}{done.stderr}".replace("\n", " ")
+
+    def _kcat_produces(
+        self, command: list[str], seconds: float, environment: Mapping[str, str]
+    ) -> subprocess.CompletedProcess[str]:
+        """Give kcat lines to produce; it ends with 0 when all were acknowledged."""
+        with (self.folder / "kcat.out").open("w+") as out:
+            process = subprocess.Popen(
+                [*command, "-P", "-t", "load"],
+                stdin=subprocess.PIPE,
+                stdout=out,
+                stderr=out,
+                env=environment,
+                text=True,
+            )
+            assert process.stdin is not None
+            until = time.monotonic() + seconds
+            while time.monotonic() < until and process.poll() is None:
+                process.stdin.write("x\n")
+                process.stdin.flush()
+                time.sleep(0.01)
+            process.stdin.close()
+            code = process.wait(30)
+            out.seek(0)
+            return subprocess.CompletedProcess(command, code, out.read(), "")
 
     def _franz(self, client: str, login: Login) -> str:
         case = {
             "bootstrap": login.bootstrap, "mechanism": login.mechanism, "user": login.user, "password": login.password,
-            "principal": login.principal, "keytab": login.keytab, "service": login.service, "token": login.token,
-            "byToken": login.by_token, "holdMs": login.hold_ms,
+            "principal": login.principal, "keytab": login.keytab, "cache": login.cache, "service": login.service,
+            "token": login.token, "byToken": login.by_token, "holdMs": login.hold_ms,
+            "patienceMs": int(login.patience_s * 1000),
         }  # fmt: skip
         return self._probe("franz-go", [str(_franz_program())]).ask(json.dumps(case))
 

@@ -8,10 +8,12 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/jcmturner/gokrb5/v8/client"
 	"github.com/jcmturner/gokrb5/v8/config"
+	"github.com/jcmturner/gokrb5/v8/credentials"
 	"github.com/jcmturner/gokrb5/v8/keytab"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/sasl"
@@ -22,9 +24,9 @@ import (
 )
 
 type login struct {
-	Bootstrap, Mechanism, User, Password, Principal, Keytab, Service, Token string
-	ByToken                                                                 bool
-	HoldMs                                                                  int
+	Bootstrap, Mechanism, User, Password, Principal, Keytab, Cache, Service, Token string
+	ByToken                                                                        bool
+	HoldMs, PatienceMs                                                             int
 }
 
 func mechanism(l login) (sasl.Mechanism, error) {
@@ -42,6 +44,17 @@ func mechanism(l login) (sasl.Mechanism, error) {
 		if err != nil {
 			return nil, err
 		}
+		if l.Cache != "" {
+			tickets, err := credentials.LoadCCache(l.Cache)
+			if err != nil {
+				return nil, err
+			}
+			ticket, err := client.NewFromCCache(tickets, settings, client.DisablePAFXFAST(true))
+			if err != nil {
+				return nil, err
+			}
+			return kerberos.Auth{Client: ticket, Service: l.Service}.AsMechanism(), nil
+		}
 		keys, err := keytab.Load(l.Keytab)
 		if err != nil {
 			return nil, err
@@ -58,21 +71,45 @@ func try(l login) error {
 	if err != nil {
 		return err
 	}
-	c, err := kgo.NewClient(kgo.SeedBrokers(l.Bootstrap), kgo.SASL(how), kgo.RequestRetries(0))
+	patience := time.Duration(l.PatienceMs) * time.Millisecond
+	c, err := kgo.NewClient(kgo.SeedBrokers(l.Bootstrap), kgo.SASL(how), kgo.RequestRetries(0),
+		kgo.AllowAutoTopicCreation(), kgo.DefaultProduceTopic("load"))
 	if err != nil {
 		return err
 	}
 	defer c.Close()
-	until := time.Now().Add(time.Duration(l.HoldMs) * time.Millisecond)
-	for {
-		ctx, cancel := context.WithTimeout(context.Background(), 6*time.Second)
-		err := c.Ping(ctx)
-		cancel()
-		if err != nil || !time.Now().Before(until) {
-			return err
-		}
-		time.Sleep(10 * time.Millisecond)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	if err := c.Ping(ctx); err != nil || l.HoldMs == 0 {
+		return err
 	}
+	// A client that retries, as programs have it: sessions end and begin anew under it.
+	p, err := kgo.NewClient(kgo.SeedBrokers(l.Bootstrap), kgo.SASL(how), kgo.AllowAutoTopicCreation(),
+		kgo.DefaultProduceTopic("load"), kgo.RecordDeliveryTimeout(20*time.Second))
+	if err != nil {
+		return err
+	}
+	defer p.Close()
+	var sent, failed atomic.Int64
+	for until := time.Now().Add(time.Duration(l.HoldMs) * time.Millisecond); time.Now().Before(until); {
+		p.Produce(context.Background(), &kgo.Record{Value: []byte("x")}, func(_ *kgo.Record, err error) {
+			if err != nil {
+				failed.Add(1)
+			} else {
+				sent.Add(1)
+			}
+		})
+		time.Sleep(5 * time.Millisecond)
+	}
+	flush, stop := context.WithTimeout(context.Background(), 30*time.Second)
+	defer stop()
+	if err := p.Flush(flush); err != nil {
+		return err
+	}
+	if failed.Load() > 0 || sent.Load() == 0 {
+		return fmt.Errorf("%d records lost, %d arrived", failed.Load(), sent.Load())
+	}
+	return nil
 }
 
 func main() {
