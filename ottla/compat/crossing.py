@@ -12,18 +12,23 @@ from __future__ import annotations
 import threading
 import weakref
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 from ..client.blocking import IoThread
 from ..client.errors import ClientError
-from .engine import Engine
+
+
+class Closing(Protocol):
+    """What lives on the loop."""
+
+    async def close(self) -> None: ...
 
 
 class Crossing:
     """Base of the blocking consumers. A subclass says which errors its library raises."""
 
-    def __init__(self, engine: Engine, thread_name: str) -> None:
-        self._engine = engine
+    def __init__(self, engine: Closing, thread_name: str) -> None:
+        self._inner = engine
         self._io = IoThread(thread_name)
         self._closed = False
         self._dropped = weakref.finalize(self, _end_elsewhere, engine, self._io)
@@ -60,7 +65,7 @@ class Crossing:
         """Close the engine and end the thread; the consumer is closed even where that fails."""
         self._dropped.detach()
         try:
-            self._run(self._engine.close())
+            self._run(self._inner.close())
         finally:
             self._closed = True
             self._io.stop()
@@ -78,7 +83,7 @@ def drop(finish: Callable[[], Any]) -> None:
     threading.Thread(target=work, name="ottla-compat-drop", daemon=True).start()
 
 
-def _end_elsewhere(engine: Engine, io: IoThread) -> None:
+def _end_elsewhere(engine: Closing, io: IoThread) -> None:
     def finish() -> None:
         try:
             io.run(engine.close())

@@ -129,6 +129,14 @@ class Engine:
             self._admin = admin
         return self._admin
 
+    def log_in_as(self, username: str, password: str) -> None:
+        """Connections that are made from now on show these credentials."""
+        self.config = self.config.replace(sasl_username=username, sasl_password=password)
+        if self.consumer is not None:
+            self.consumer.cluster.connector.config = self.config
+        if self._admin is not None:
+            self._admin._connections.connector.config = self.config
+
     async def subscribe(self, topics: Iterable[str] = (), pattern: str | None = None) -> None:
         """Read these topics as a member of the group from now on."""
         names = tuple(dict.fromkeys(topics))

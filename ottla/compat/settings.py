@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Mapping
+from inspect import signature
 from typing import Any
 
+from ..client import tls
 from ..client.config import _ROWS, Config
+from ..client.errors import ConfigError
 
 #: Their name -> ours.
 _NAMES = {
     "ssl_cafile": "ssl_ca_location", "ssl_certfile": "ssl_certificate_location", "ssl_keyfile": "ssl_key_location",
     "ssl_password": "ssl_key_password", "sasl_plain_username": "sasl_username", "sasl_plain_password": "sasl_password",
-    "max_batch_size": "batch_size", "ssl_context": "ssl_context",
+    "max_batch_size": "batch_size", "ssl_context": "ssl_context", "ssl_ciphers": "ssl_cipher_suites",
 }  # fmt: skip
 #: Known to them, without meaning here (the value is not looked at).
 _TAKEN = frozenset(
@@ -33,17 +37,12 @@ _TAKEN = frozenset(
         "metrics_enabled",
         "metrics_num_samples",
         "metrics_sample_window_ms",
-        "proxy_url",
         "selector",
         "socket_options",
-        "socks5_proxy",
         "ssl_check_hostname",
-        "ssl_ciphers",
         "ssl_crlfile",
         "sock_chunk_bytes",
         "sock_chunk_buffer_count",
-        "sasl_kerberos_domain_name",
-        "sasl_kerberos_name",
         "sasl_oauth_token_provider",
         "partitioner",
         "rebalance_timeout_ms",
@@ -52,11 +51,24 @@ _TAKEN = frozenset(
         "legacy_iterator",
     ]
 )
+#: Settings about security that are not done here, and why: a program must not run without what it asked for.
+_REFUSED = {
+    "proxy_url": "connections go straight to the brokers", "socks5_proxy": "connections go straight to the brokers",
+    "sasl_kerberos_domain_name": "the service is named after the broker's address",
+    "sasl_kerberos_name": "tickets come from the credential cache, and the service is named after the broker's address",
+}  # fmt: skip
 
 
 def translate(settings: Mapping[str, Any], *, unknown: type[Exception], defaults: Mapping[str, Any]) -> Config:
     """Our configuration. `unknown` is raised with the names that they do not know either."""
-    strange = [name for name in settings if name not in _TAKEN and name not in _ROWS and name not in _NAMES]
+    for name, why in _REFUSED.items():
+        if settings.get(name) is not None:
+            raise unknown(f"{name} is not supported by Ottla: {why}")
+    strange = [
+        name
+        for name in settings
+        if name not in _REFUSED and name not in _TAKEN and name not in _ROWS and name not in _NAMES
+    ]
     if strange:
         raise unknown(f"Unrecognized configs: {strange}")
     found = dict(defaults)
@@ -65,6 +77,11 @@ def translate(settings: Mapping[str, Any], *, unknown: type[Exception], defaults
         if value is None or ours not in _ROWS or (name in _TAKEN):
             continue
         found[ours] = _value(ours, value)
+    provider = settings.get("sasl_oauth_token_provider")
+    if provider is not None:
+        if getattr(provider, "extensions", dict)():
+            raise unknown("sasl_oauth_token_provider: SASL extensions are not supported by Ottla")
+        found["sasl_oauthbearer_token"] = provider.token
     if settings.get("ssl_check_hostname") is False:
         found["ssl_endpoint_identification_algorithm"] = ""
     if found.get("security_protocol", "PLAINTEXT").startswith("SASL"):
@@ -78,7 +95,22 @@ def translate(settings: Mapping[str, Any], *, unknown: type[Exception], defaults
     if strategies:
         names = [getattr(each, "name", each) for each in strategies]
         found["partition_assignment_strategy"] = [str(name) for name in names]
-    return Config(**found)
+    config = Config(**found)
+    crl = settings.get("ssl_crlfile")
+    if crl is None or not config.security_protocol.endswith("SSL"):
+        return config
+    context = tls.context(config)
+    tls_with_crl(context, crl)
+    return config.replace(ssl_context=context)
+
+
+def tls_with_crl(context: ssl.SSLContext, path: str) -> None:
+    """Have certificates refused that this list revokes."""
+    try:
+        context.load_verify_locations(path)
+    except (OSError, ssl.SSLError) as problem:
+        raise ConfigError(f"the revocation list {path} cannot be read: {problem}") from problem
+    context.verify_flags |= ssl.VERIFY_CRL_CHECK_LEAF
 
 
 def _value(name: str, value: Any) -> Any:
@@ -94,19 +126,29 @@ def _value(name: str, value: Any) -> Any:
     return value
 
 
-def serialized(serializer: Any, topic: str, value: Any) -> Any:
-    """What their serializers give: objects with `serialize(topic, value)`, or functions of the value."""
-    if serializer is None:
+def serialized(serializer: Any, topic: str, headers: Any, value: Any) -> Any:
+    """What their serializers give: objects with `serialize(topic, headers, value)` (or without headers), or functions."""
+    return _convert(serializer, "serialize", topic, headers, value)
+
+
+def deserialized(deserializer: Any, topic: str, headers: Any, data: Any) -> Any:
+    return _convert(deserializer, "deserialize", topic, headers, data)
+
+
+_OLD: set[type] = set()
+
+
+def _convert(converter: Any, verb: str, topic: str, headers: Any, value: Any) -> Any:
+    if converter is None:
         return value
-    method = getattr(serializer, "serialize", None)
-    return method(topic, value) if method is not None else serializer(value)
-
-
-def deserialized(deserializer: Any, topic: str, data: Any) -> Any:
-    if deserializer is None:
-        return data
-    method = getattr(deserializer, "deserialize", None)
-    return method(topic, data) if method is not None else deserializer(data)
+    method = getattr(converter, verb, None)
+    if method is None:
+        return converter(value)
+    if type(converter) not in _OLD:
+        if len(signature(method).parameters) != 2:
+            return method(topic, headers, value)
+        _OLD.add(type(converter))  # the way of kafka-python before 3.0, and of aiokafka
+    return method(topic, value)
 
 
 def with_partitioner(config: Config, partitioner: Any) -> Config:

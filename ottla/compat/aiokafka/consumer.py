@@ -149,12 +149,13 @@ class AIOKafkaConsumer:
     # ── records ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _record(self, record: Record) -> ConsumerRecord:
-        key, value = record.key, record.value
+        key, value, headers = record.key, record.value, record.headers
+        read_key, read_value = self._configs.get("key_deserializer"), self._configs.get("value_deserializer")
         return ConsumerRecord(
             record.topic, record.partition, record.offset, record.timestamp, int(record.log_append_time),
-            deserialized(self._configs.get("key_deserializer"), record.topic, key) if key is not None else None,
-            deserialized(self._configs.get("value_deserializer"), record.topic, value) if value is not None else None,
-            None, -1 if key is None else len(key), -1 if value is None else len(value), record.headers,
+            deserialized(read_key, record.topic, headers, key) if key is not None else None,
+            deserialized(read_value, record.topic, headers, value) if value is not None else None,
+            None, -1 if key is None else len(key), -1 if value is None else len(value), headers,
         )  # fmt: skip
 
     async def getone(self, *partitions: Any) -> ConsumerRecord:

@@ -25,7 +25,8 @@ class BatchBuilder:
 
     def append(self, *, timestamp: int | None, key: Any, value: Any, headers: Any = ()) -> Any:
         """Take a record; None where the batch is full."""
-        key, value = serialized(self._serializers[0], "", key), serialized(self._serializers[1], "", value)
+        key = serialized(self._serializers[0], "", headers, key)
+        value = serialized(self._serializers[1], "", headers, value)
         size = 20 + len(key or b"") + len(value or b"")
         if self._closed or (self.records and self._size + size > self._limit):
             return None
@@ -95,8 +96,8 @@ class AIOKafkaProducer:
         """Put a record into the buffer (waiting for room); the future gets its RecordMetadata."""
         if value is None and key is None:
             raise AssertionError("Need at least one: key or value")
-        raw_key = serialized(self._configs.get("key_serializer"), topic, key)
-        raw = serialized(self._configs.get("value_serializer"), topic, value)
+        raw_key = serialized(self._configs.get("key_serializer"), topic, headers, key)
+        raw = serialized(self._configs.get("value_serializer"), topic, headers, value)
         return await self._send(topic, raw, raw_key, partition, timestamp_ms, headers)
 
     async def _send(

@@ -2,17 +2,22 @@
 
 known, and means something here    -> our setting, by its dotted name, alias, or SYNONYMS
 known, but is about its insides     -> taken and not used
+known, about security, not done     -> KafkaException that says why
 unknown                             -> KafkaException, with librdkafka's words
 """
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Mapping
 from typing import Any
 
+from ...client import tls
 from ...client.config import _BY_NAME, Config
 from ...client.errors import ConfigError
+from ..settings import tls_with_crl
 from .errors import KafkaError, KafkaException, as_exception
+from .hooks import TokenCallback
 
 #: librdkafka's names of settings that have another name here.
 SYNONYMS = {
@@ -23,6 +28,54 @@ SYNONYMS = {
     "topic.metadata.refresh.interval.ms": "metadata.max.age.ms",
     "max.in.flight": "max.in.flight.requests.per.connection",
     "batch.size": "batch.size",
+}
+_ASSERTED = "the token endpoint is asked with client id and secret only"
+_TLS_LIBRARY = "TLS is Python's ssl module here"
+#: Settings about security (and plugins) that are not done here: (values that change nothing, why). Any other value is refused,
+#: because a program that believes itself protected by a setting must not run without it.
+REFUSED: dict[str, tuple[tuple[str, ...], str]] = {
+    "enable.sasl.oauthbearer.unsecure.jwt": (
+        ("false",),
+        "tokens come from oauth_cb or sasl.oauthbearer.token.endpoint.url",
+    ),
+    "https.ca.location": ((), "the identity provider is verified by the system's certificates"),
+    "https.ca.pem": ((), "the identity provider is verified by the system's certificates"),
+    "plugin.library.paths": (("",), "plugins of librdkafka are machine code for it"),
+    "sasl.kerberos.keytab": ((), "tickets come from the credential cache: run kinit, or set KRB5_CLIENT_KTNAME"),
+    "sasl.kerberos.principal": (
+        ("kafkaclient",),
+        "tickets come from the credential cache: run kinit for this principal",
+    ),
+    "sasl.oauthbearer.method": (("default", "oidc"), _ASSERTED),
+    "sasl.oauthbearer.extensions": (("",), "SASL extensions are not sent"),
+    "sasl.oauthbearer.grant.type": (("client_credentials",), _ASSERTED),
+    "sasl.oauthbearer.assertion.algorithm": ((), _ASSERTED),
+    "sasl.oauthbearer.assertion.claim.aud": ((), _ASSERTED),
+    "sasl.oauthbearer.assertion.claim.exp.seconds": ((), _ASSERTED),
+    "sasl.oauthbearer.assertion.claim.iss": ((), _ASSERTED),
+    "sasl.oauthbearer.assertion.claim.jti.include": ((), _ASSERTED),
+    "sasl.oauthbearer.assertion.claim.nbf.seconds": ((), _ASSERTED),
+    "sasl.oauthbearer.assertion.claim.sub": ((), _ASSERTED),
+    "sasl.oauthbearer.assertion.file": ((), _ASSERTED),
+    "sasl.oauthbearer.assertion.jwt.template.file": ((), _ASSERTED),
+    "sasl.oauthbearer.assertion.private.key.file": ((), _ASSERTED),
+    "sasl.oauthbearer.assertion.private.key.passphrase": ((), _ASSERTED),
+    "sasl.oauthbearer.assertion.private.key.pem": ((), _ASSERTED),
+    "sasl.oauthbearer.client.credentials.client.id": ((), "use sasl.oauthbearer.client.id"),
+    "sasl.oauthbearer.client.credentials.client.secret": ((), "use sasl.oauthbearer.client.secret"),
+    "sasl.oauthbearer.metadata.authentication.type": (("none",), _ASSERTED),
+    "ssl.ca.certificate.stores": (("Root",), "certificate stores of Windows are not read"),
+    "ssl.certificate.verify_cb": ((), _TLS_LIBRARY),
+    "ssl.curves.list": ((), _TLS_LIBRARY),
+    "ssl.engine.id": (("dynamic",), _TLS_LIBRARY),
+    "ssl.engine.location": ((), _TLS_LIBRARY),
+    "ssl.providers": ((), _TLS_LIBRARY),
+    "ssl.sigalgs.list": ((), _TLS_LIBRARY),
+    "ssl_engine_callback_data": ((), _TLS_LIBRARY),
+    "ssl_ca": ((), "use ssl.ca.pem"),
+    "ssl_certificate": ((), "use ssl.certificate.pem"),
+    "ssl_key": ((), "use ssl.key.pem"),
+    "sasl.kerberos.kinit.cmd": ((), "kinit is not run: tickets come from the credential cache"),
 }
 #: Names that are about librdkafka's insides, or are read by the shim itself.
 TAKEN = frozenset(
@@ -54,18 +107,14 @@ TAKEN = frozenset(
         "dr_cb",
         "dr_msg_cb",
         "enable.auto.offset.store",
-        "enable.gapless.guarantee",
         "enable.partition.eof",
         "enable.random.seed",
-        "enable.sasl.oauthbearer.unsecure.jwt",
         "enable.ssl.certificate.verification",
         "enabled_events",
         "error_cb",
         "fetch.error.backoff.ms",
         "fetch.queue.backoff.ms",
         "group.protocol.type",
-        "https.ca.location",
-        "https.ca.pem",
         "internal.termination.signal",
         "interceptors",
         "log.connection.close",
@@ -91,7 +140,6 @@ TAKEN = frozenset(
         "open_cb",
         "partitioner",
         "partitioner_cb",
-        "plugin.library.paths",
         "produce.offset.report",
         "queue.buffering.backpressure.threshold",
         "queue.buffering.max.kbytes",
@@ -103,13 +151,8 @@ TAKEN = frozenset(
         "receive.message.max.bytes",
         "resolve_cb",
         "retry.backoff.max.ms",
-        "sasl.kerberos.keytab",
-        "sasl.kerberos.kinit.cmd",
         "sasl.kerberos.min.time.before.relogin",
-        "sasl.kerberos.principal",
         "sasl.oauthbearer.config",
-        "sasl.oauthbearer.method",
-        "security.providers",
         "socket.blocking.max.ms",
         "socket.connection.setup.timeout.ms",
         "socket.keepalive.enable",
@@ -118,19 +161,7 @@ TAKEN = frozenset(
         "socket.receive.buffer.bytes",
         "socket.send.buffer.bytes",
         "socket_cb",
-        "ssl.ca.certificate.stores",
-        "ssl.certificate.verify_cb",
-        "ssl.cipher.suites",
         "ssl.crl.location",
-        "ssl.curves.list",
-        "ssl.engine.id",
-        "ssl.engine.location",
-        "ssl.providers",
-        "ssl.sigalgs.list",
-        "ssl_engine_callback_data",
-        "ssl_ca",
-        "ssl_certificate",
-        "ssl_key",
         "statistics.interval.ms",
         "stats_cb",
         "sticky.partitioning.linger.ms",
@@ -188,6 +219,9 @@ def translate(settings: Mapping[str, Any], *, consumer: bool = False) -> Config:
     """Our configuration for librdkafka's."""
     found: dict[str, Any] = {}
     for name, value in settings.items():
+        if name in REFUSED:
+            _check_refused(name, value)
+            continue
         ours = SYNONYMS.get(name, name)
         row = _BY_NAME.get(ours)
         if name in _JAVA_ONLY or (row is None and ours not in TAKEN):
@@ -195,8 +229,6 @@ def translate(settings: Mapping[str, Any], *, consumer: bool = False) -> Config:
         if row is None or name in ("partitioner", "group.protocol"):
             continue
         found[row.python_name] = _value(row.python_name, value)
-    if not flag(settings, "enable.ssl.certificate.verification", True):
-        found["ssl_context"] = _trusting()
     if consumer:
         found.setdefault("auto_offset_reset", "latest")
         found["group_protocol"] = settings.get("group.protocol", "classic")
@@ -215,10 +247,34 @@ def translate(settings: Mapping[str, Any], *, consumer: bool = False) -> Config:
             found["linger_ms"] = int(min(linger, limit // 2))
             found["request_timeout_ms"] = max(1, limit - found["linger_ms"])
     found.setdefault("client_id", "rdkafka")
+    if callable(settings.get("oauth_cb")):
+        argument = str(settings.get("sasl.oauthbearer.config", ""))
+        found["sasl_oauthbearer_token"] = TokenCallback(settings["oauth_cb"], argument)
     try:
-        return Config(**found)
+        return with_own_context(Config(**found), settings)
     except ConfigError as problem:
         raise as_exception(problem) from None
+
+
+def _check_refused(name: str, value: Any) -> None:
+    harmless, why = REFUSED[name]
+    if value is not None and str(value).lower() not in [each.lower() for each in harmless]:
+        raise KafkaException(KafkaError(-186, f'Configuration property "{name}" is not supported by Ottla: {why}'))
+
+
+def with_own_context(config: Config, settings: Mapping[str, Any]) -> Config:
+    """What our settings have no name for: revocation lists, and trust in any certificate."""
+    verifies = flag(settings, "enable.ssl.certificate.verification", True)
+    crl = settings.get("ssl.crl.location")
+    if (verifies and not crl) or not config.security_protocol.endswith("SSL"):
+        return config
+    context = tls.context(config)
+    if crl:
+        tls_with_crl(context, crl)
+    if not verifies:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return config.replace(ssl_context=context)
 
 
 def _value(name: str, value: Any) -> Any:
@@ -228,6 +284,8 @@ def _value(name: str, value: Any) -> Any:
                 KafkaError(-186, f'Invalid value "{value}" for configuration property "auto.offset.reset"')
             )
         return _RESET[str(value)]
+    if name == "ssl_endpoint_identification_algorithm" and str(value).lower() == "none":
+        return ""
     if name == "bootstrap_servers" and isinstance(value, str):
         return ",".join(part.split("://")[-1] for part in value.split(","))
     if isinstance(value, float) and name.endswith("_ms"):
@@ -235,12 +293,3 @@ def _value(name: str, value: Any) -> Any:
     if isinstance(value, str) and value in ("True", "False"):
         return value.lower()
     return value
-
-
-def _trusting() -> Any:
-    import ssl
-
-    context = ssl.create_default_context()
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    return context

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import deque
 from collections.abc import Iterable
 from typing import Any
 
@@ -14,6 +15,7 @@ from ..crossing import Crossing
 from ..engine import Engine, Event, Key
 from .config import flag, merged, translate
 from .errors import KafkaError, KafkaException, as_exception, as_kafka_error
+from .hooks import Hooks
 from .types import (
     OFFSET_BEGINNING,
     OFFSET_END,
@@ -31,14 +33,14 @@ _SLICE_S = 0.2  # Ctrl-C is heard in a wait
 _BUFFERED = 500
 
 
-def as_message(record: Record) -> Message:
+def as_message(record: Record, deliveries: int | None = None) -> Message:
     """A record of ours as a Message."""
     stamp = record.timestamp
     kind = TIMESTAMP_LOG_APPEND_TIME if record.log_append_time else TIMESTAMP_CREATE_TIME
     return Message(
         record.topic, record.partition, record.offset, record.key, record.value, list(record.headers) or None, None,
         (kind, stamp) if stamp >= 0 else (TIMESTAMP_NOT_AVAILABLE, 0), None,
-        record.leader_epoch if record.leader_epoch >= 0 else None,
+        record.leader_epoch if record.leader_epoch >= 0 else None, deliveries,
     )  # fmt: skip
 
 
@@ -55,7 +57,10 @@ class Consumer(Crossing):
         self._stores = not flag(settings, "enable.auto.offset.store", True)
         engine = Engine(config, wants_eof=flag(settings, "enable.partition.eof", False), stores=self._stores)
         super().__init__(engine, "ottla-confluent-consumer")
+        self._engine = engine
+        self._hooks = Hooks(self, settings, self._numbers)
         self._callbacks: dict[str, Any] = {}
+        self._commits: deque[tuple[KafkaError | None, list[TopicPartition]]] = deque()
         self._ready: list[Message] = []
         self._admin: Any = None
 
@@ -146,7 +151,9 @@ class Consumer(Crossing):
         if self._closed:
             raise RuntimeError("Consumer closed")
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
+        self._hooks.serve()
         while True:
+            self._serve_commits()
             if self._ready:
                 return self._ready.pop(0)
             record = self._engine.local()
@@ -156,7 +163,9 @@ class Consumer(Crossing):
             try:
                 batch = self._io.run(self._engine.take(_BUFFERED, left))
             except (ClientError, ExceptionGroup) as problem:
-                return Message(error=as_kafka_error(problem))
+                error = as_kafka_error(problem)
+                self._hooks.failed(error)
+                return Message(error=error)
             if batch is None:
                 self._serve()
             elif len(batch):
@@ -239,7 +248,16 @@ class Consumer(Crossing):
             error = as_kafka_error(problem)
             log.warning("a commit failed: %s", error)
         if self._on_commit is not None:
-            self._on_commit(error, [TopicPartition(*key, _number(value)) for key, value in offsets.items()])
+            self._commits.append((error, [TopicPartition(*key, _number(value)) for key, value in offsets.items()]))
+
+    def _serve_commits(self) -> None:
+        """`on_commit` is called where the program polls."""
+        while self._commits:
+            self._on_commit(*self._commits.popleft())  # type: ignore[misc]
+
+    def _numbers(self) -> dict[str, Any]:
+        consumer = self._engine.consumer
+        return {"type": "consumer", **(consumer.metrics if consumer is not None else {})}
 
     def store_offsets(self, message: Message | None = None, offsets: list[TopicPartition] | None = None) -> None:
         """Have these offsets committed by the next automatic commit; needs enable.auto.offset.store=false."""
@@ -343,7 +361,8 @@ class Consumer(Crossing):
         return consumer.member_id if consumer is not None else None
 
     def set_sasl_credentials(self, username: str, password: str) -> None:
-        self._engine.config = self._engine.config.replace(sasl_username=username, sasl_password=password)
+        """For connections that are made from now on."""
+        self._engine.log_in_as(username, password)
 
     # ── the end ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -363,6 +382,7 @@ class Consumer(Crossing):
         self._give_up()
         try:
             self._end()
+            self._serve_commits()
         finally:
             if self._admin is not None:
                 self._admin._close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import total_ordering
 from typing import Any, ClassVar
 
 from ...client import errors as ours
@@ -338,6 +339,7 @@ _LOCAL_TEXT = {code: (name, text) for name, (code, text) in LOCAL.items()}
 _CODE_NAME = {code: name for name, code in NAMES.items()}
 
 
+@total_ordering
 class KafkaError:
     """An error as a value: `code()`, `name()`, `str()`, `fatal()`, `retriable()`, `txn_requires_abort()`."""
 
@@ -384,6 +386,9 @@ class KafkaError:
             return self._code == other._code
         return isinstance(other, int) and self._code == other
 
+    def __lt__(self, other: object) -> bool:
+        return self._code < int(other._code if isinstance(other, KafkaError) else other)  # type: ignore[call-overload]
+
     def __hash__(self) -> int:
         return hash(self._code)
 
@@ -399,6 +404,14 @@ for _name, _number in NAMES.items():
 
 class KafkaException(Exception):  # noqa: N818 - its name
     """Holds a KafkaError as its first argument."""
+
+
+class IllegalStateException(RuntimeError):  # noqa: N818 - its name
+    """A share consumer was called in a state that does not allow it; holds a KafkaError."""
+
+
+class ConcurrentModificationException(RuntimeError):  # noqa: N818 - its name
+    """A share consumer was called by two threads at once."""
 
 
 class ConsumeError(KafkaException):

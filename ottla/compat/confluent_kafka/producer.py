@@ -22,6 +22,8 @@ from ...client.producer.blocking import Producer as OurProducer
 from ...client.producer.transaction import GroupMember
 from .config import merged, translate
 from .errors import KafkaError, KafkaException, as_exception, as_kafka_error
+from .hashing import consistent, fnv1a, murmur2
+from .hooks import Hooks
 from .types import TIMESTAMP_CREATE_TIME, TIMESTAMP_LOG_APPEND_TIME, Message
 
 _QUEUE_MAX = 100_000
@@ -47,6 +49,11 @@ class Producer:
         self._admin: Any = None
         self._closed = False
         self._lock = threading.Lock()
+        self._hooks = Hooks(self, settings, self._numbers)
+
+    def _numbers(self) -> dict[str, Any]:
+        counted = self._producer.metrics.as_dict() if self._producer is not None else {}
+        return {"type": "producer", "msg_cnt": self._waiting, **counted}
 
     def _ours(self) -> OurProducer[Any, Any]:
         if self._closed:
@@ -57,7 +64,9 @@ class Producer:
                     try:
                         self._producer = OurProducer(self._config)
                     except ClientError as problem:
-                        raise as_exception(problem) from problem
+                        error = as_kafka_error(problem)
+                        self._hooks.failed(error)
+                        raise KafkaException(error) from problem
         return self._producer
 
     # ── records ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -106,6 +115,7 @@ class Producer:
 
     def poll(self, timeout: float | None = -1) -> int:
         """Run delivery callbacks; wait up to `timeout` seconds for the first. How many events there were."""
+        self._hooks.serve()
         deadline = None if timeout is None or timeout < 0 else time.monotonic() + timeout
         with self._arrived:
             while not self._done and (deadline is None or time.monotonic() < deadline):
@@ -151,6 +161,28 @@ class Producer:
                 break
             self.poll(min(left, _SLICE_S))
         return self._waiting
+
+    def wait_for_room(self) -> None:
+        """Wait until something is delivered, or for a moment."""
+        with self._arrived:
+            self._arrived.wait(_SLICE_S)
+
+    def produce_batch(
+        self, topic: str, messages: list[dict[str, Any]], partition: int = -1, on_delivery: Any = None, **_: Any
+    ) -> int:
+        """Put many records into the queue; how many. One that is refused has `_error` set in its dict."""
+        count = 0
+        for each in messages:
+            fields = {name: value for name, value in each.items() if not name.startswith("_") and name != "callback"}
+            fields.setdefault("partition", partition)
+            try:
+                self.produce(topic, **fields, on_delivery=each.get("callback") or on_delivery)
+            except (KafkaException, BufferError) as problem:
+                queue_full = isinstance(problem, BufferError)
+                each["_error"] = KafkaError(-184) if queue_full else problem.args[0]
+            else:
+                count += 1
+        return count
 
     async def _hurry(self) -> None:
         """Send what lingers."""
@@ -217,7 +249,10 @@ class Producer:
                 _drop(producer)
 
     def set_sasl_credentials(self, username: str, password: str) -> None:
+        """For connections that are made from now on."""
         self._config = self._config.replace(sasl_username=username, sasl_password=password)
+        if self._producer is not None:
+            self._producer._producer._cluster.connector.config = self._config
 
     # ── transactions ────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -281,10 +316,6 @@ def _delivery_error(problem: BaseException) -> KafkaError:
 
 def _partitioner(settings: dict[str, Any]) -> dict[str, Any]:
     """librdkafka's partitioners by our means; its default for keys is CRC-32, Java's is murmur2."""
-    import zlib
-
-    from ...client.producer._append_cy import partition_of
-
     name = str(settings.get("partitioner", "consistent_random"))
 
     def by_crc(topic: str, key: bytes | None, partitions: int) -> int | None:
@@ -292,7 +323,7 @@ def _partitioner(settings: dict[str, Any]) -> dict[str, Any]:
             return None  # sticky
         if not key and name == "consistent_random":
             return _CHANCE.randrange(partitions)
-        return zlib.crc32(key or b"") % partitions
+        return consistent(key or b"", partitions)
 
     def at_random(topic: str, key: bytes | None, partitions: int) -> int:
         return _CHANCE.randrange(partitions)
@@ -300,11 +331,16 @@ def _partitioner(settings: dict[str, Any]) -> dict[str, Any]:
     def murmur(topic: str, key: bytes | None, partitions: int) -> int | None:
         if key is None and name == "murmur2_random":
             return None
-        return partition_of(key or b"", partitions)
+        return murmur2(key or b"", partitions)
+
+    def by_fnv(topic: str, key: bytes | None, partitions: int) -> int | None:
+        if key is None and name == "fnv1a_random":
+            return None
+        return fnv1a(key or b"", partitions)
 
     table: dict[str, Any] = {
         "random": at_random, "consistent": by_crc, "consistent_random": by_crc, "murmur2": murmur,
-        "murmur2_random": murmur,
+        "murmur2_random": murmur, "fnv1a": by_fnv, "fnv1a_random": by_fnv,
     }  # fmt: skip
     if callable(settings.get("partitioner")):
         return {"partitioner": settings["partitioner"]}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from .errors import KafkaError
@@ -50,9 +52,10 @@ class Message:
         self, topic: str | None = None, partition: int | None = None, offset: int | None = None, key: Any = None,
         value: Any = None, headers: Any = None, error: KafkaError | None = None,
         timestamp: tuple[int, int] = (TIMESTAMP_NOT_AVAILABLE, 0), latency: float | None = None,
-        leader_epoch: int | None = None,
+        leader_epoch: int | None = None, delivery_count: int | None = None,
     ) -> None:  # fmt: skip
         self._topic, self._partition, self._offset = topic, partition, offset
+        self._deliveries = delivery_count
         self._key, self._value, self._headers, self._error = key, value, headers, error
         self._timestamp, self._latency, self._epoch = timestamp, latency, leader_epoch
 
@@ -87,6 +90,13 @@ class Message:
     def leader_epoch(self) -> int | None:
         return self._epoch
 
+    def delivery_count(self) -> int | None:
+        """How often a share group gave it, this time included; None elsewhere."""
+        return self._deliveries
+
+    def set_error(self, error: KafkaError | None) -> None:
+        self._error = error
+
     def set_key(self, key: Any) -> None:
         self._key = key
 
@@ -115,12 +125,91 @@ class Node(NamedTuple):
     def id_string(self) -> str:
         return str(self.id)
 
+    def __str__(self) -> str:
+        return f"({self.id}) {self.host}:{self.port} {f'(Rack - {self.rack})' if self.rack else ''}"
+
 
 class TopicCollection:
     """Names of topics."""
 
     def __init__(self, topic_names: list[str]) -> None:
         self.topic_names = list(topic_names)
+
+
+class TopicPartitionInfo(NamedTuple):
+    """A partition of a topic, with the brokers that hold it."""
+
+    id: int
+    leader: Node | None
+    replicas: list[Node]
+    isr: list[Node]
+
+
+class ConsumerGroupTopicPartitions:
+    """A group, and partitions with its offsets."""
+
+    def __init__(self, group_id: str, topic_partitions: list[TopicPartition] | None = None) -> None:
+        self.group_id, self.topic_partitions = group_id, topic_partitions
+
+
+class Uuid(NamedTuple):
+    """An id of 128 bits, as two signed halves; its text is Kafka's base64."""
+
+    most_significant_bits: int
+    least_significant_bits: int
+
+    @classmethod
+    def of(cls, raw: bytes) -> Uuid:
+        return cls(int.from_bytes(raw[:8], "big", signed=True), int.from_bytes(raw[8:], "big", signed=True))
+
+    def get_most_significant_bits(self) -> int:
+        return self.most_significant_bits
+
+    def get_least_significant_bits(self) -> int:
+        return self.least_significant_bits
+
+    def __str__(self) -> str:
+        raw = b"".join(half.to_bytes(8, "big", signed=True) for half in self)
+        return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+class Messages:
+    """What a share consumer's `poll` gives: a sequence that cannot be changed."""
+
+    def __init__(self, messages: Iterable[Message] = ()) -> None:
+        self._records = list(messages)
+
+    def records(self) -> list[Message]:
+        return list(self._records)
+
+    def count(self) -> int:
+        return len(self._records)
+
+    def is_empty(self) -> bool:
+        return not self._records
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    def __iter__(self) -> Iterator[Message]:
+        return iter(self._records)
+
+    def __getitem__(self, index: int | slice) -> Message | Messages:
+        return Messages(self._records[index]) if isinstance(index, slice) else self._records[index]
+
+    def __repr__(self) -> str:
+        return f"Messages({self._records!r})"
+
+
+class ThrottleEvent(NamedTuple):
+    """What `throttle_cb` is told: a broker had this client wait."""
+
+    broker_name: str
+    broker_id: int
+    throttle_time: float
+
+    def __str__(self) -> str:
+        return f"{self.broker_name}/{self.broker_id} throttled for {int(self.throttle_time * 1000)} ms"
 
 
 def version() -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import inspect
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -36,6 +38,10 @@ class ConsumerRebalanceListener:
         return self.on_partitions_revoked(lost)
 
 
+class AsyncConsumerRebalanceListener(ConsumerRebalanceListener):
+    """One whose methods are coroutine functions."""
+
+
 class KafkaConsumer(Crossing):
     """Topics, and kafka-python's keywords."""
 
@@ -46,7 +52,8 @@ class KafkaConsumer(Crossing):
             settings = settings.replace(enable_auto_commit=False)
         timeout = configs.get("consumer_timeout_ms", float("inf"))
         self._timeout_s: float | None = None if timeout == float("inf") or timeout < 0 else timeout / 1000
-        super().__init__(Engine(settings), "ottla-kafka-consumer")
+        self._engine = Engine(settings)
+        super().__init__(self._engine, "ottla-kafka-consumer")
         self._listener: Any = None
         self._paused: set[TopicPartition] = set()
         try:
@@ -117,8 +124,8 @@ class KafkaConsumer(Crossing):
         headers = list(record.headers)
         return ConsumerRecord(
             record.topic, record.partition, record.leader_epoch, record.offset, record.timestamp,
-            int(record.log_append_time), deserialized(self.config.get("key_deserializer"), record.topic, key),
-            deserialized(self.config.get("value_deserializer"), record.topic, value), headers, None,
+            int(record.log_append_time), deserialized(self.config.get("key_deserializer"), record.topic, headers, key),
+            deserialized(self.config.get("value_deserializer"), record.topic, headers, value), headers, None,
             -1 if key is None else len(key), -1 if value is None else len(value),
             sum(len(k.encode()) + len(v or b"") for k, v in headers) if headers else -1,
         )  # fmt: skip
@@ -156,7 +163,9 @@ class KafkaConsumer(Crossing):
         if self._listener is not None and kind in names:
             default: Any = getattr(self._listener, "on_partitions_revoked", None)
             call: Any = getattr(self._listener, names[kind], default)
-            call(partitions)
+            result = call(partitions)
+            if inspect.iscoroutine(result):  # an AsyncConsumerRebalanceListener
+                asyncio.run(result)
 
     # ── offsets ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -328,8 +337,9 @@ class KafkaConsumer(Crossing):
         return self._engine._admin is not None
 
     def metrics(self, raw: bool = False) -> dict[str, Any]:
+        """Our counters, under their group's name."""
         consumer = self._engine.consumer
-        return {"consumer-metrics": consumer.metrics if consumer is not None else {}}
+        return {"consumer-metrics": dict(consumer.metrics) if consumer is not None else {}}
 
     # ── the end ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 

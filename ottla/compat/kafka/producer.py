@@ -14,6 +14,7 @@ from ..crossing import drop
 from ..errors import IllegalStateError, KafkaConfigurationError, KafkaTimeoutError, ProducerClosed, for_error
 from ..settings import serialized, translate, with_partitioner
 from .future import Future
+from .partitioner import DefaultPartitioner, Partitions, StickyPartitioner
 from .structs import RecordMetadata, TopicPartition
 
 _DROPPED_MS = 1000
@@ -28,7 +29,13 @@ class KafkaProducer:
             configs, unknown=KafkaConfigurationError,
             defaults={"bootstrap_servers": "localhost:9092", "client_id": "kafka-python-producer-1", "linger_ms": 0},
         )  # fmt: skip
-        settings = with_partitioner(settings, configs.get("partitioner"))
+        #: One that is an object sees the topic and the values, so `send` asks it; a function is asked by our producer.
+        self._partitioner = configs.get("partitioner")
+        if isinstance(self._partitioner, DefaultPartitioner | StickyPartitioner):
+            self._partitioner = None  # what our producer does by itself
+        if not hasattr(self._partitioner, "partition"):
+            settings = with_partitioner(settings, self._partitioner)
+            self._partitioner = None
         self._settings = settings
         self._closed = False
         self._transaction: Any = None
@@ -58,11 +65,13 @@ class KafkaProducer:
             raise ProducerClosed("KafkaProducer already closed!")
         if self._settings.transactional_id is not None and self._transaction is None:
             raise IllegalStateError("Cannot send before begin_transaction()")
-        raw_key = serialized(self.config.get("key_serializer"), topic, key)
-        raw = serialized(self.config.get("value_serializer"), topic, value)
+        raw_key = serialized(self.config.get("key_serializer"), topic, headers, key)
+        raw = serialized(self.config.get("value_serializer"), topic, headers, value)
         for what in (raw_key, raw):
             if what is not None and not isinstance(what, bytes | bytearray | memoryview):
                 raise TypeError(f"Unsupported type for key or value: {type(what)}")
+        if partition is None and self._partitioner is not None:
+            partition = self._partitioner.partition(topic, key, raw_key, value, raw, Partitions(self.partitions_for))
         future = Future()
         stamp = timestamp_ms if timestamp_ms is not None else int(time.time() * 1000)
         sizes = (-1 if raw_key is None else len(raw_key), -1 if raw is None else len(raw))

@@ -1,0 +1,1 @@
+"""kafka.net: only what programs import of it."""

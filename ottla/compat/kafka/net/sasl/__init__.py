@@ -1,0 +1,1 @@
+"""kafka.net.sasl: only what programs import of it."""
