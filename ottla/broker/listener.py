@@ -42,6 +42,8 @@ REFUSALS_LOGGED_MAX = 10
 REASON_MAX = 500
 #: Connections that the system keeps for us while the loop is busy.
 ACCEPT_BACKLOG = 1024
+#: Connections that the loop accepts in one turn, where it takes more than one (asyncio's own).
+ACCEPT_AT_ONCE = 16
 #: File descriptors that connections leave to logs (`disk_files.OPEN_FILES_MAX`) and everything else.
 FILES_RESERVED = 384
 #: How often the files of certificates are looked at.
@@ -149,11 +151,12 @@ class Listener:
             sock.listen(ACCEPT_BACKLOG)  # here and not in the loop: uvloop's tells nobody that it failed
         while self._sockets:
             server = await loop.create_server(
-                lambda: self._connection(self), sock=self._sockets[0], backlog=ACCEPT_BACKLOG, start_serving=False
+                lambda: self._connection(self), sock=self._sockets[0], backlog=ACCEPT_AT_ONCE, start_serving=False
             )
             self._servers.append(server)  # before it serves: who is cancelled meanwhile must find it to close it
-            del self._sockets[0]
+            sock = self._sockets.pop(0)
             await server.start_serving()
+            sock.listen(ACCEPT_BACKLOG)  # the loop's own backlog is what it accepts at once
         self._sweeper = loop.call_later(SWEEP_INTERVAL_S, self._sweep_again)
 
     async def stop(self) -> None:
