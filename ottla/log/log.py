@@ -16,7 +16,7 @@ Invariants, which recovery restores and the tests hold:
 A Log is used from one thread (the event loop); only `SyncPoint.run` runs in another. An OSError of the medium ends the
 log directory (`StorageHealth`): every later call answers KAFKA_STORAGE_ERROR.
 
-The rooms' other files: incoming (a leader's checks), segment and index (bytes), producer_state, leader_epochs,
+The rooms' other files: incoming (a leader's checks), reading, segment and index (bytes), producer_state, leader_epochs,
 recovery (opening), retention (deleting), truncation (cutting), lookup (offsets by time).
 """
 
@@ -35,15 +35,15 @@ from ottla.log.files import Buffer, Files, parent_of
 from ottla.log.incoming import Incoming, Origin, check_incoming, stamp
 from ottla.log.producer_replay import marker_of, replay_batch
 from ottla.log.producer_state import BatchMetadata, ProducerEntry
+from ottla.log.reading import Reader
 from ottla.log.recovery import Loaded, Opening, load_log
 from ottla.log.segment import SEGMENT_SUFFIXES, SNAPSHOT_SUFFIX, IndexCache, Segment, file_name
 from ottla.log.sync import SyncPoint
 from ottla.log.transaction_index import AbortedTransaction
 from ottla.protocol.errors import ErrorCode, KafkaError
 from ottla.records.batch import INT64_MIN, admit, crc32c, iter_headers
-from ottla.records.header import CRC_START, LOG_OVERHEAD, BatchHeader
+from ottla.records.header import CRC_START, BatchHeader
 
-POSITIONS_MAX = 16  # readers of one partition whose place is remembered; more of them search the index again
 SHARED_INDEX_CACHE = IndexCache()
 _CLIENT = Origin.CLIENT  # an enum's member costs more to find than a name
 _new_tuple = tuple.__new__
@@ -65,10 +65,10 @@ class Log:
     """The log of one partition."""
 
     __slots__ = (
-        "_jitter_ms", "_positions", "_segment_bases", "cache", "config", "cut", "deleted", "directory", "files", "folder_unsynced",
+        "_jitter_ms", "_segment_bases", "cache", "config", "cut", "deleted", "directory", "files", "folder_unsynced",
         "gone", "health",
         "leader_epochs", "log_end_offset", "log_start_offset", "name", "names_unsynced", "partition", "producer_state",
-        "recovery_point", "segments", "snapshot_offset", "sync_position", "synced_ms", "topic", "truncations",
+        "reader", "recovery_point", "segments", "snapshot_offset", "sync_position", "synced_ms", "topic", "truncations",
     )  # fmt: skip
 
     def __init__(
@@ -100,7 +100,7 @@ class Log:
         self.sync_position: tuple[int, Segment, int] | None = None
         self.synced_ms = self.segments[-1].created_ms  # when flush.ms last had it synced; opened, at first
         self._segment_bases = [segment.base_offset for segment in loaded.segments]
-        self._positions: dict[int, tuple[Segment, int]] = {}
+        self.reader = Reader(self, cache.reads)
         self._jitter_ms = config.jitter_of(f"{self.name} {self.segments[-1].base_offset}")
         if config.preallocate:
             self.segments[-1].reserve(config.segment_bytes)
@@ -340,70 +340,9 @@ class Log:
             return b""
         self.health.check()
         try:
-            return self._read(start_offset, max_bytes, limit_offset, at_least_one)
+            return self.reader.read(start_offset, max_bytes, limit_offset, at_least_one)
         except OSError as error:
             raise self.health.fail(error) from error
-
-    def _read(self, start_offset: int, max_bytes: int, limit_offset: int, at_least_one: bool) -> Buffer:
-        known = self._positions.pop(start_offset, None)
-        number = -1
-        if known is not None:
-            segment, position = known
-        else:
-            number = self.segment_number(start_offset)
-            segment = self.segments[number]
-            position = segment.locate(start_offset)[0]
-        while position >= segment.size:  # the rest of a compacted segment, or a reader that came to its end
-            if number < 0:
-                number = self.segment_number(segment.base_offset)
-            number += 1
-            if number >= len(self.segments):
-                return b""
-            segment, position = self.segments[number], 0
-        end_position = segment.size if limit_offset >= segment.next_offset else self._position_of(segment, limit_offset)
-        available = end_position - position
-        if available <= 0:
-            return b""
-        if available <= max_bytes:
-            data = segment.file.pread(available, position)
-            if end_position == segment.size and segment.sealed:
-                return data
-            self._remember(limit_offset, segment, end_position)
-            return data
-        return self._read_part(segment, position, available, max_bytes, at_least_one)
-
-    def _read_part(self, segment: Segment, position: int, available: int, max_bytes: int, at_least_one: bool) -> Buffer:
-        """As many whole batches as fit in max_bytes, but one at least if asked."""
-        wanted = max(max_bytes, LOG_OVERHEAD)
-        data: Buffer = segment.file.pread(min(wanted, available), position)
-        size = LOG_OVERHEAD + int.from_bytes(data[8:12], "big")
-        if size > max_bytes:
-            if not at_least_one:
-                return b""
-            data = segment.file.pread(size, position)
-            whole = size
-        else:
-            whole = segment.whole_batches(data, position)
-        rest = len(data) - whole
-        if rest > 0:
-            following = int.from_bytes(data[whole : whole + 8], "big")  # the next batch's base offset
-            data = memoryview(data)[:whole]
-        if rest >= 8:
-            self._remember(following, segment, position + whole)
-        return data
-
-    def _position_of(self, segment: Segment, offset: int) -> int:
-        """Where the first batch lies that reaches up to `offset`: the end of what a reader below it may see."""
-        sync = self.sync_position
-        if sync is not None and sync[0] == offset and sync[1] is segment:
-            return sync[2]
-        return segment.locate(offset)[0]
-
-    def _remember(self, offset: int, segment: Segment, position: int) -> None:
-        positions = self._positions
-        if len(positions) >= POSITIONS_MAX:
-            del positions[next(iter(positions))]
-        positions[offset] = (segment, position)
 
     def segment_number(self, offset: int) -> int:
         """Which segment holds an offset."""
@@ -412,7 +351,7 @@ class Log:
     def segments_changed(self) -> None:
         """After segments were dropped or cut: forget every remembered place."""
         self._segment_bases = [segment.base_offset for segment in self.segments]
-        self._positions.clear()
+        self.reader.forget()
         self.sync_position = None
 
     def out_of_range(self, offset: int) -> KafkaError:

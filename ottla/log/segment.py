@@ -22,6 +22,7 @@ from ottla.log import transaction_index
 from ottla.log.errors import CorruptLogError, CorruptSidecarError
 from ottla.log.files import Buffer, Files
 from ottla.log.index import RELATIVE_OFFSET_MAX, TIME_ENTRY, TIME_ENTRY_SIZE, OffsetIndex, TimeIndex
+from ottla.log.reading import RecentReads
 from ottla.log.transaction_index import AbortedTransaction
 from ottla.records.batch import read_header
 from ottla.records.header import HEADER_SIZE, LOG_OVERHEAD, MAGIC, BatchHeader
@@ -49,14 +50,15 @@ def file_name(offset: int, suffix: str) -> str:
 
 
 class IndexCache:
-    """Which sealed segments have their indexes in memory; the longest unused go first."""
+    """Which sealed segments have their indexes in memory; the longest unused go first. And what readers share (`reading`)."""
 
-    __slots__ = ("_budget", "_segments", "size")
+    __slots__ = ("_budget", "_segments", "reads", "size")
 
     def __init__(self, budget: int = INDEX_CACHE_BYTES) -> None:
         self._segments: OrderedDict[Segment, int] = OrderedDict()
         self._budget = budget
         self.size = 0
+        self.reads = RecentReads()
 
     def loaded(self, segment: Segment, size: int) -> None:
         self.size += size - self._segments.pop(segment, 0)

@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 
 from ottla.log.config import LogConfig
 from ottla.log.files import MemoryFiles
-from ottla.log.log import POSITIONS_MAX, Log, Origin
+from ottla.log.log import Log, Origin
+from ottla.log.reading import POSITIONS_MAX, SHARED_READS
+from ottla.log.segment import IndexCache
 from ottla.protocol.errors import ErrorCode, KafkaError
 from ottla.records.batch import build_batch, iter_headers, read_header
 from ottla.records.compression import Compression
@@ -97,7 +99,7 @@ def test_a_reader_that_goes_on_does_not_search(monkeypatch: pytest.MonkeyPatch) 
     log = open_log()
     fill(log, 100)
     log.read(0, 1000)
-    offset = next(iter(log._positions))
+    offset = next(iter(log.reader._positions))
     monkeypatch.setattr(type(log.active), "locate", None)
     while offset < 100:
         data = log.read(offset, 1000)
@@ -111,7 +113,61 @@ def test_places_of_readers_are_bounded() -> None:
     fill(log, 100)
     for offset in range(90):
         log.read(offset, 300)
-    assert len(log._positions) <= POSITIONS_MAX
+    assert len(log.reader._positions) <= POSITIONS_MAX
+
+
+def preads(log: Log, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The places from which the log's file is read from now on."""
+    places: list[int] = []
+    original = type(log.active.file).pread
+    monkeypatch.setattr(
+        type(log.active.file), "pread", lambda self, size, at: places.append(at) or original(self, size, at)
+    )
+    return places
+
+
+def test_consumers_who_read_the_same_share_the_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The third who wants them gets what the second read; what comes after them is read anew."""
+    log = open_log(cache=IndexCache())
+    fill(log, 100)
+    first, second = log.read(0, 1000), log.read(0, 1000)
+    places = preads(log, monkeypatch)
+    assert log.read(0, 1000) is log.read(0, 1000) is second
+    assert places == []
+    assert bytes(first) == bytes(second)
+    assert bytes(log.read(0, 500)) == bytes(second)[: len(log.read(0, 500))]
+    assert places
+
+
+def test_a_consumer_that_reads_alone_leaves_nothing_in_memory() -> None:
+    log = open_log(cache=IndexCache())
+    fill(log, 100)
+    offset = 0
+    while offset < 100:
+        offset = [header.next_offset for _, header in iter_headers(log.read(offset, 1000))][-1]
+    assert len(log.cache.reads) == 0
+
+
+def test_shared_bytes_are_forgotten_when_the_log_is_cut() -> None:
+    """What is written in the place of records that were cut is what consumers get."""
+    log = open_log(cache=IndexCache())
+    fill(log, 10)
+    for _ in range(3):
+        old = bytes(log.read(5, 1 << 20))
+    log.truncate_to(5, NOW)
+    fill(log, 5, start=50)
+    assert bytes(log.read(5, 1 << 20)) != old
+    assert log.cache.reads.size == sum(map(len, log.cache.reads._reads.values()))
+
+
+def test_shared_bytes_are_bounded() -> None:
+    log = open_log(cache=IndexCache())
+    fill(log, 100)
+    for size in range(1, 200):
+        log.read(0, 300 + size)
+    reads = log.cache.reads
+    assert 1 < len(reads) <= SHARED_READS
+    assert reads.size == sum(map(len, reads._reads.values()))
 
 
 def test_an_acked_read_up_to_the_synced_end_does_not_search(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -122,8 +178,8 @@ def test_an_acked_read_up_to_the_synced_end_does_not_search(monkeypatch: pytest.
     log.read(0, 1 << 20, 10)
     monkeypatch.setattr(type(log.active), "locate", None)
     fill(log, 1, start=11)
-    log._remember(9, log.active, 0)
-    assert log._position_of(log.active, 10) == 10 * len(batch(b"0" + b"." * 100))
+    log.reader._remember(9, log.active, 0)
+    assert log.reader._position_of(log.active, 10) == 10 * len(batch(b"0" + b"." * 100))
 
 
 # -- what a leader refuses --------------------------------------------------------------------------------------------
