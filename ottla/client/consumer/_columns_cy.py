@@ -164,7 +164,7 @@ class Columns:
     payload_bytes = cython.declare(cython.Py_ssize_t, visibility="public")
     read_key = cython.declare(object, visibility="public")
     read_value = cython.declare(object, visibility="public")
-    _hold: Any
+    payload = cython.declare(object, visibility="public")
     _table: Any
     _p: cython.p_uchar
     _t: cython.p_longlong
@@ -180,13 +180,13 @@ class Columns:
         self.read_key = None
         self.read_value = None
         # Our own view of the payload keeps its bytes where they are for as long as this object lives.
-        self._hold = memoryview(payload).cast("B")
-        self.payload_bytes = len(self._hold)
+        self.payload = memoryview(payload).cast("B")
+        self.payload_bytes = len(self.payload)
         self._table = bytearray(COLUMNS * 8 * capacity)
         self._capacity = capacity
         if cython.compiled:
             view = cython.declare(Py_buffer)
-            PyObject_GetBuffer(self._hold, cython.address(view), PyBUF_SIMPLE)
+            PyObject_GetBuffer(self.payload, cython.address(view), PyBUF_SIMPLE)
             self._p = cython.cast(cython.p_uchar, view.buf)
             PyBuffer_Release(cython.address(view))
             self._table = memoryview(self._table)
@@ -194,7 +194,7 @@ class Columns:
             self._t = cython.cast(cython.p_longlong, view.buf)
             PyBuffer_Release(cython.address(view))
         else:
-            self._p = self._hold
+            self._p = self.payload
             self._table = memoryview(self._table)
             self._t = self._table.cast("q")
 

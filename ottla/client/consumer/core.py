@@ -72,7 +72,7 @@ class ConsumerCore:
         self._policy = commit if self.config.enable_auto_commit else Commit.MANUAL
         self._assignors = assignors
         self._callbacks = {"assign": on_assign, "revoke": on_revoke, "lost": on_lost}
-        self._readers = (reader(key), reader(value))
+        self._readers = (reader(key, "key"), reader(value, "value"))
         self._lanes: list[Lane] = []
         self._membership: Membership | None = None
         self._committer: Committer | None = None
@@ -459,12 +459,15 @@ async def _maybe(result: Any) -> None:
         await result
 
 
-def reader(deserializer: Any) -> Callable[[bytes, Record], Any] | None:
+def reader(deserializer: Any, field: str = "value") -> Callable[[bytes, Record], Any] | None:
     """What `Record.key` and `Record.value` call: (bytes, record) -> object."""
     if deserializer is None or deserializer is bytes:
         return None
     if deserializer is str:
         return lambda data, _: data.decode()
+    if hasattr(deserializer, "reader"):
+        made: Callable[[bytes, Record], Any] = deserializer.reader(field)
+        return made
     deserialize = getattr(deserializer, "deserialize", None)
     if deserialize is not None:
         return lambda data, record: deserialize(data, record.topic)

@@ -32,6 +32,7 @@ from ._runs_cy import Aborted, read_run, scan
 from .assignors.types import TopicAndPartition
 from .fetch_session import FetchSession, Wanted
 from .positions import Position, Positions, Stage
+from .schemas import missing, wanting
 
 log = logging.getLogger("ottla.client")
 
@@ -49,7 +50,7 @@ _MOVED = {
 class Chunk:
     """A partition's part of one answer, read run by run."""
 
-    __slots__ = ("aborted", "buffer", "end", "error", "next_offset", "place", "position", "size", "turn")
+    __slots__ = ("aborted", "buffer", "end", "error", "next_offset", "place", "position", "ready", "size", "turn")
 
     def __init__(
         self, position: Position, buffer: Any, aborted: Aborted | None, error: ClientError | None = None
@@ -62,6 +63,8 @@ class Chunk:
         self.next_offset = position.fetch_offset
         self.aborted = aborted
         self.error = error
+        #: A run that was read and waited for its schemas.
+        self.ready: Columns | None = None
         self.size = self.end
 
     @property
@@ -84,6 +87,9 @@ class Fetcher:
         self.config = cluster.config
         self.positions = positions
         self.readers = readers
+        self._wanting = wanting(readers)
+        #: Partitions that wait for schemas; nothing of them is given until these are here.
+        self._loading: dict[TopicAndPartition, asyncio.Future[Any]] = {}
         self.chunks: deque[Chunk] = deque()
         self.buffered_bytes = 0
         self.closed = False
@@ -367,14 +373,19 @@ class Fetcher:
                 self._done(chunks.popleft())
                 continue
             position = chunk.position
-            if position.paused or (wanted is not None and chunk.error is None and not wanted(position)):
+            if position.paused or position.key in self._loading or (wanted is not None and chunk.error is None and not wanted(position)):
                 skipped.append(chunks.popleft())
                 continue
             if chunk.error is not None:
                 chunks.popleft()
                 chunks.extendleft(reversed(skipped))
                 raise chunk.error
-            columns = self._run(chunk)
+            columns, chunk.ready = chunk.ready, None
+            if columns is None:
+                columns = self._run(chunk)
+                if columns is not None and self._wanting and self._load_schemas(chunk, columns):
+                    skipped.append(chunks.popleft())
+                    continue
             if chunk.place >= chunk.end:
                 self._done(chunks.popleft())
             if columns is not None:
@@ -384,6 +395,22 @@ class Fetcher:
         if self.buffered_bytes < self.config.prefetch_bytes:
             self.pump()
         return found
+
+    def _load_schemas(self, chunk: Chunk, columns: Columns) -> bool:
+        """Whether this run has to wait for schemas; the reader is woken when they are here, or cannot be had."""
+        load = missing(self._wanting, [columns])
+        if load is None:
+            return False
+        key = chunk.position.key
+        chunk.ready = columns
+        self._loading[key] = waiting = asyncio.ensure_future(load)
+
+        def loaded(_: Any) -> None:
+            self._loading.pop(key, None)
+            self.wake()
+
+        waiting.add_done_callback(loaded)
+        return True
 
     def _run(self, chunk: Chunk) -> Columns | None:
         position = chunk.position
@@ -425,7 +452,7 @@ class Fetcher:
         self.closed = True
         if self._kick is not None:
             self._kick.cancel()
-        tasks = list(self._tasks.values())
+        tasks = [*self._tasks.values(), *self._loading.values()]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

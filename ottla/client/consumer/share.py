@@ -40,12 +40,13 @@ from ..config import Config, as_config
 from ..errors import ClientError, ConfigError, ConnectError, broker_error, error_code
 from ..net import Connection
 from ..offsets import failures_as_one
-from ._columns_cy import Record
+from ._columns_cy import Columns, Record
 from ._runs_cy import read_run
 from .assignors.types import TopicAndPartition
 from .core import reader
 from .membership import Membership, new_member_id
 from .modern_group import ModernMember
+from .schemas import missing, wanting
 
 log = logging.getLogger("ottla.client")
 
@@ -92,7 +93,9 @@ class ShareConsumer:
         self.cluster = Cluster(self.config)
         self.metrics = {"records": 0, "accepted": 0, "released": 0, "rejected": 0, "lost_acknowledgements": 0}
         self._topics = topics
-        self._readers = (reader(key), reader(value))
+        self._readers = (reader(key, "key"), reader(value, "value"))
+        self._wanting = wanting(self._readers)
+        self._fresh: list[Columns] = []
         self._assigned: set[TopicAndPartition] = set()
         self._sessions: dict[int, _Session] = {}
         self._records: deque[Record] = deque()
@@ -318,6 +321,10 @@ class ShareConsumer:
         if self._check(session, answer, "ShareFetch", acks):
             session.known = wanted
             self._take(answer)
+            fresh, self._fresh = self._fresh, []
+            load = missing(self._wanting, fresh)
+            if load is not None:
+                await load
 
     def _check(self, session: _Session, answer: Any, api: str, acks: dict[TopicAndPartition, dict[int, int]]) -> bool:
         code = error_code(answer.error_code)
@@ -364,6 +371,7 @@ class ShareConsumer:
             if columns is None:
                 continue
             columns.read_key, columns.read_value = self._readers
+            self._fresh.append(columns)
             for row in range(len(columns)):
                 at = columns.offset(row)
                 if any(first <= at <= last for first, last in ranges):

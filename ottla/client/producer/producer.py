@@ -33,7 +33,8 @@ from ..errors import (
     RecordTooLargeError,
     broker_error,
 )
-from ..serde import serializer
+from ..serde.adapting import added_headers, serializer
+from ..serde.pending import SchemaPendingError
 from ..settings_types import Settings
 from ..telemetry.reporter import Reporter
 from . import _append_cy
@@ -65,8 +66,9 @@ class Producer(Generic[K, V]):
     ) -> None:  # fmt: skip
         self.config = as_config(config, **settings)
         self.metrics = ProducerMetrics(hooks)
-        self._key = serializer(key)
-        self._value = serializer(value)
+        self._key = serializer(key, "key")
+        self._value = serializer(value, "value")
+        self._headers = added_headers(self._key, self._value)
         self._partitioner: Callable[[str, bytes | None, int], int] | None = self.config.partitioner
         if self._partitioner is None and self.config.partitioner_class == "round_robin":
             self._partitioner = RoundRobin()
@@ -202,7 +204,11 @@ class Producer(Generic[K, V]):
         if self._plain:
             ack = self._appender.append(topic, value, key, headers, partition, timestamp_ms)
         else:
-            ack = self._append(topic, value, key, headers, partition, timestamp_ms)
+            try:
+                ack = self._append(topic, value, key, headers, partition, timestamp_ms)
+            except SchemaPendingError as pending:
+                await pending.wait()
+                return await self._enqueue(topic, value, key, headers, partition, timestamp_ms)
         if ack is None:
             return await self._enqueue(topic, value, key, headers, partition, timestamp_ms)
         if self._turn_wanted:
@@ -221,7 +227,11 @@ class Producer(Generic[K, V]):
         if self._plain:
             ack = self._appender.append(topic, value, key, headers, partition, timestamp_ms)
         else:
-            ack = self._append(topic, value, key, headers, partition, timestamp_ms)
+            try:
+                ack = self._append(topic, value, key, headers, partition, timestamp_ms)
+            except SchemaPendingError as pending:
+                pending.begin()
+                raise BufferFullError(pending.message, hint="await `prepare` of the serde before") from pending
         if ack is None:
             self._check_refused(topic, value, key)
             raise BufferFullError(
@@ -240,6 +250,8 @@ class Producer(Generic[K, V]):
             key = self._key(key, topic)
         if self._value is not None and value is not None:
             value = self._value(value, topic)
+        if self._headers is not None:
+            headers = self._headers(topic, key, value, headers)
         if self._partitioner is not None and partition is None:
             entry = self._appender.topic(topic)
             if entry is not None:
@@ -249,7 +261,12 @@ class Producer(Generic[K, V]):
 
     async def _enqueue(self, topic: str, *record: Any) -> Ack:
         """Append a record after waiting for what it needs: metadata, a partition, room."""
-        return await self._wait_and(lambda: self._append(topic, *record), topic, record)
+        try:
+            ack = self._append(topic, *record)  # it says in `reason` what to wait for
+        except SchemaPendingError as pending:
+            await pending.wait()
+            ack = self._append(topic, *record)
+        return ack if ack is not None else await self._wait_and(lambda: self._append(topic, *record), topic, record)
 
     async def _enqueue_bytes(self, topic: str, value: bytes | None, key: bytes | None) -> Ack:
         """The same for a record that is serialized already."""
@@ -259,7 +276,8 @@ class Producer(Generic[K, V]):
             entry = self._appender.topic(topic)
             if self._partitioner is not None and entry is not None:
                 partition = self._partitioner(topic, key, entry.partitions)
-            return self._appender.append(topic, value, key, None, partition, None)
+            headers = None if self._headers is None else self._headers(topic, key, value, None)
+            return self._appender.append(topic, value, key, headers, partition, None)
 
         ack = append()
         return ack if ack is not None else await self._wait_and(append, topic, (value, key, None, None, None))
@@ -335,10 +353,14 @@ class Producer(Generic[K, V]):
                 topic_partition=(topic, -1),
             )
 
-    async def partitions(self, topic: str) -> int:
-        """How many partitions a topic has; asks for metadata if need be. After it, `try_enqueue` knows the topic."""
+    async def partitions(self, topic: str, *, timeout_ms: int | None = None) -> int:
+        """How many partitions a topic has; asks for metadata if need be, at most `timeout_ms` (max.block.ms) long.
+
+        After it, `try_enqueue` knows the topic.
+        """
         if self._appender.topic(topic) is None:
-            view = await self._cluster.topic(topic, may_create=True, timeout_ms=self.config.max_block_ms)
+            wait_ms = self.config.max_block_ms if timeout_ms is None else timeout_ms
+            view = await self._cluster.topic(topic, may_create=True, timeout_ms=wait_ms)
             self._appender.learn(topic, len(view.partitions))
         return self._count(topic)
 

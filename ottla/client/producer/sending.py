@@ -17,6 +17,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import ClientError, DeliveryError
+from ..serde.pending import SchemaPendingError
 from ._append_cy import Segment
 
 if TYPE_CHECKING:
@@ -52,7 +53,11 @@ async def send_many(producer: Producer[Any, Any], topic: str, records: Any, *, r
     report = SendReport(topic)
     segments: list[Segment] = []
     for chunk in _chunks(records):
-        items = _serialized(producer, topic, chunk)
+        try:
+            items = _serialized(producer, topic, chunk)
+        except SchemaPendingError as pending:
+            await pending.wait()
+            items = _serialized(producer, topic, chunk)
         report.records += len(items)
         await _append_chunk(producer, topic, items, report, segments)
     await _finish(segments)
@@ -72,11 +77,12 @@ async def _append_chunk(
     appender = producer._appender
     start = 0
     while start < len(items):
-        if producer._partitioner is None:
+        in_batches = producer._partitioner is None and producer._headers is None
+        if in_batches:
             start += appender.append_many(topic, items, start, report, segments)
         if start >= len(items):
             break
-        if producer._partitioner is None and appender.reason == 0:
+        if in_batches and appender.reason == 0:
             await asyncio.sleep(0)  # a batch is full: let it go out
             continue
         item = items[start]

@@ -48,6 +48,23 @@ def serializer(given: Any, field: str = "value") -> Callable[[Any, str], bytes] 
     return run
 
 
+def added_headers(key: Any, value: Any) -> Callable[..., list[tuple[str, Any]]] | None:
+    """The function that adds the schemas' headers to a record's own, where a serializer wants some; else None."""
+    key_header, value_header = getattr(key, "header", None), getattr(value, "header", None)
+    if key_header is None and value_header is None:
+        return None
+
+    def add(topic: str, key: Any, value: Any, headers: Any) -> list[tuple[str, Any]]:
+        rows = list(headers.items() if hasattr(headers, "items") else headers or ())
+        if key_header is not None and key is not None:
+            rows.append(key_header(topic))
+        if value_header is not None and value is not None:
+            rows.append(value_header(topic))
+        return rows
+
+    return add
+
+
 def deserializer(given: Any) -> Callable[[bytes, str], Any] | None:
     """A function (data, topic) -> value of what a user gave as a deserializer; None stays None: bytes."""
     if given is None or isinstance(given, _Bytes):

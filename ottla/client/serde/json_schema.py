@@ -92,10 +92,10 @@ class JsonSchema(RegisteredSerde[T]):
             raise SerializationError(f"$ref {uri!r} is not among the schema's references")
 
         try:
-            new: Any = jsonschema_rs.Draft7Validator
+            make: Any = jsonschema_rs.Draft7Validator
             if isinstance(parsed, dict) and "$schema" in parsed:
-                new: Any = jsonschema_rs.validator_cls_for(parsed)
-            made = new(parsed, retriever=retrieve)
+                make: Any = jsonschema_rs.validator_cls_for(parsed)
+            made = make(parsed, retriever=retrieve)
         except (ValueError, jsonschema_rs.ReferencingError, RecursionError) as problem:
             raise SerializationError(f"no JSON schema: {str(problem)[:500]}") from problem
 

@@ -23,6 +23,7 @@ from ..registry.caches import Cache
 from ..registry.errors import RegistryError
 from ..registry.model import Reference, RegisteredSchema, Schema
 from . import framing
+from .pending import SchemaPendingError
 from .subjects import Strategy, strategy
 
 T = TypeVar("T")
@@ -37,23 +38,6 @@ class Chosen(NamedTuple):
     header: tuple[str, bytes] | None
     encode: Callable[[Any], bytes]
     until: float
-
-
-class SchemaPendingError(SerializationError):
-    """The registry has to be asked first: `await wait()`, then call again."""
-
-    def __init__(self, registry: Registry, load: Callable[[], Any], what: str) -> None:
-        super().__init__(f"{what} is not here yet", retriable=True, hint="await `prepare` of the serde before")
-        self._registry = registry
-        self._load = load
-
-    async def wait(self) -> None:
-        """Have it loaded, in a thread of the registry's."""
-        await asyncio.wrap_future(self._registry.submit(self._load))
-
-    def begin(self) -> None:
-        """Have it loaded in the background."""
-        self._registry.submit(self._load)
 
 
 class RegisteredSerde(Generic[T]):
