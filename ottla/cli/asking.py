@@ -15,6 +15,7 @@ from .trouble import FAILED, MISUSED, Trouble
 
 if TYPE_CHECKING:
     from ..client.admin.admin import Admin
+    from ..client.config import Config
 
 T = TypeVar("T")
 _STEPS = {
@@ -30,6 +31,14 @@ _STEPS = {
     ErrorCode.GROUP_AUTHORIZATION_FAILED: "ask for a rule: ottla acl create PRINCIPAL --allow read:group:NAME",
     ErrorCode.CLUSTER_AUTHORIZATION_FAILED: "log in as somebody who may: --profile, --config or -X",
     ErrorCode.INVALID_CONFIG: "ottla config get topic NAME --all --docs shows what there is",
+    ErrorCode.DELEGATION_TOKEN_AUTH_DISABLED: "the broker needs delegation.token.secret.key to have tokens",
+    ErrorCode.DELEGATION_TOKEN_REQUEST_NOT_ALLOWED: "log in with SASL or a certificate (not with a token): --profile, --config or -X",
+    ErrorCode.DELEGATION_TOKEN_NOT_FOUND: "ottla token list shows the tokens that one may see",
+    ErrorCode.DELEGATION_TOKEN_EXPIRED: "make another: ottla token create",
+    ErrorCode.DELEGATION_TOKEN_OWNER_MISMATCH: "only its owner and its renewers may do that",
+    ErrorCode.LOG_DIR_NOT_FOUND: "ottla cluster disks shows the log dirs of each broker",
+    ErrorCode.BROKER_ID_NOT_REGISTERED: "ottla cluster describe shows the brokers",
+    ErrorCode.FEATURE_UPDATE_FAILED: "ottla cluster features shows the levels; --downgrade safe lets one fall",
     ErrorCode.TRANSACTIONAL_ID_NOT_FOUND: "ottla txn list shows the transactional ids",
 }
 
@@ -61,6 +70,17 @@ def with_admin(arguments: argparse.Namespace, ask: Callable[[Admin, argparse.Nam
             return await ask(admin, arguments)
 
     return run(go())
+
+
+def topics(config: Config) -> list[str]:
+    """The names of the cluster's topics."""
+    from ..client.admin.admin import Admin
+
+    async def ask() -> list[str]:
+        async with Admin(config) as admin:
+            return await admin.topics.list()
+
+    return run(ask())
 
 
 def explain(error: ClientError) -> Trouble:

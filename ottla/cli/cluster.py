@@ -1,4 +1,4 @@
-"""`ottla cluster`: describe, features, quorum, disks, reassignments."""
+"""`ottla cluster`: describe, features, set-feature, api-versions, quorum, disks, move, reassignments, unregister."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from typing import Any
 
 from ..client.admin.admin import Admin
 from .asking import with_admin
-from .output import say, show, table
+from .output import confirm, say, show, table
+from .topic import partitions_of
+from .trouble import MISUSED, Trouble
 from .values import bytes_text
 
 
@@ -16,6 +18,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Do one of them."""
     actions = {
         "describe": _describe, "features": _features, "quorum": _quorum, "disks": _disks, "reassignments": _reassignments,
+        "set-feature": _set_feature, "api-versions": _api_versions, "move": _move, "unregister": _unregister,
     }  # fmt: skip
     return with_admin(arguments, actions[arguments.action])
 
@@ -69,6 +72,8 @@ def quorum_lag(end: int, voters: tuple[object, ...]) -> int:
 
 
 async def _disks(admin: Admin, arguments: argparse.Namespace) -> int:
+    if arguments.topics or arguments.all:
+        return await _replicas(admin, arguments)
     dirs = await admin.log_dirs.describe(arguments.brokers)
     data: list[dict[str, Any]] = [
         {"broker": broker, "path": each.path, "partitions": len(each.replicas), "bytes": sum(r.bytes for r in each.replicas.values()),
@@ -82,6 +87,59 @@ async def _disks(admin: Admin, arguments: argparse.Namespace) -> int:
         for row in data
     ]  # fmt: skip
     show(arguments, data, ("broker", "path", "partitions", "used", "free", "total"), rows)
+    return 0
+
+
+async def _replicas(admin: Admin, arguments: argparse.Namespace) -> int:
+    keys = None if arguments.all else await partitions_of(admin, arguments.topics, None)
+    dirs = await admin.log_dirs.describe(arguments.brokers, keys)
+    data = [
+        {"broker": broker, "path": each.path, "topic": topic, "partition": number, "bytes": r.bytes, "offset_lag": r.offset_lag,
+         "is_future": r.is_future}
+        for broker, found in sorted(dirs.items()) for each in found for (topic, number), r in sorted(each.replicas.items())
+    ]  # fmt: skip
+    columns = ("broker", "path", "topic", "partition", "bytes", "lag", "moving in")
+    show(arguments, data, columns, [tuple(row.values()) for row in data])
+    return 0
+
+
+async def _move(admin: Admin, arguments: argparse.Namespace) -> int:
+    keys = await partitions_of(admin, [arguments.topic], arguments.partitions)
+    await admin.log_dirs.move(arguments.node, dict.fromkeys(keys, arguments.path))
+    say(arguments, {"broker": arguments.node, "path": arguments.path, "partitions": [f"{topic}-{number}" for topic, number in keys]},
+        f"{len(keys)} partition(s) on their way: ottla cluster disks --topic {arguments.topic} shows them")  # fmt: skip
+    return 0
+
+
+async def _set_feature(admin: Admin, arguments: argparse.Namespace) -> int:
+    levels = {}
+    for name, level in arguments.pairs:
+        if not level.isdecimal():
+            raise Trouble(f"{level!r} is no level", f"a number: ottla cluster features shows which {name} has", MISUSED)
+        levels[name] = int(level)
+    await admin.cluster.update_features(levels, downgrade=arguments.downgrade, validate_only=arguments.dry_run)
+    word = "could be" if arguments.dry_run else "is"
+    say(
+        arguments,
+        {"set": levels, "dry_run": arguments.dry_run},
+        *(f"{name} {word} {level}" for name, level in levels.items()),
+    )
+    return 0
+
+
+async def _api_versions(admin: Admin, arguments: argparse.Namespace) -> int:
+    found = await admin.cluster.api_versions(arguments.node)
+    data = [
+        {"key": key, "api": name, "lowest": low, "highest": high} for key, (name, low, high) in sorted(found.items())
+    ]
+    show(arguments, data, ("key", "api", "lowest", "highest"), [tuple(row.values()) for row in data])
+    return 0
+
+
+async def _unregister(admin: Admin, arguments: argparse.Namespace) -> int:
+    confirm(arguments, f"Forget broker {arguments.node}?")
+    await admin.cluster.unregister_broker(arguments.node)
+    say(arguments, {"unregistered": arguments.node}, f"broker {arguments.node} is forgotten")
     return 0
 
 

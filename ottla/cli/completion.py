@@ -108,11 +108,21 @@ def _values(action: argparse.Action, given: dict[str, object]) -> list[str]:
     if action.choices is not None:
         return [str(choice) for choice in action.choices]
     metavar = action.metavar if isinstance(action.metavar, str) else ""
+    if metavar == "QUOTA=VALUE":
+        return [f"{name}=" for name in _quotas()]
+    if metavar == "QUOTA":
+        return _quotas()
     if metavar == "PROFILE":
         return _profiles()
     if metavar.startswith("TOPIC") or metavar == "GROUP":
         return list(_ask(metavar, given))
     return []
+
+
+def _quotas() -> list[str]:
+    from .quota import KEYS
+
+    return list(KEYS)
 
 
 def _profiles() -> list[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from pathlib import Path
 from typing import Any
 
 from ..client.admin.admin import Admin
@@ -39,7 +40,8 @@ async def _list(admin: Admin, arguments: argparse.Namespace) -> int:
 
 
 async def _describe(admin: Admin, arguments: argparse.Namespace) -> int:
-    data = [await _described(admin, group) for group in arguments.groups]
+    groups = arguments.groups or [group.id for group in await admin.groups.list()]
+    data = [await _described(admin, group) for group in groups]
     if arguments.json:
         say(arguments, data)
         return 0
@@ -99,11 +101,22 @@ async def _members(admin: Admin, arguments: argparse.Namespace) -> int:
 
 
 async def _reset(admin: Admin, arguments: argparse.Namespace) -> int:
-    committed = {key: each.offset for key, each in (await admin.groups.offsets(arguments.group)).items()}
-    keys = await _asked(admin, arguments, list(committed))
-    wanted = await _goals(admin, arguments, keys, committed)
+    is_share = await _is_share(admin, arguments.group)
+    if is_share:
+        committed = {key: at for key, at in (await admin.groups.share_offsets(arguments.group)).items() if at >= 0}
+    else:
+        committed = {key: each.offset for key, each in (await admin.groups.offsets(arguments.group)).items()}
+    told = _file_offsets(arguments.from_file) if arguments.from_file else None
+    keys = list(told) if told else await _asked(admin, arguments, list(committed))
+    wanted = await _goals(admin, arguments, keys, committed, told)
     if arguments.execute and not arguments.dry_run:
-        await admin.groups.set_offsets(arguments.group, wanted)
+        if is_share:
+            await admin.groups.set_share_offsets(arguments.group, wanted)
+        else:
+            await admin.groups.set_offsets(arguments.group, wanted)
+    if arguments.export and not arguments.json:
+        print(*(f"{topic},{number},{wanted[topic, number]}" for topic, number in sorted(wanted)), sep="\n")
+        return 0
     done = arguments.execute and not arguments.dry_run
     data = [
         {"topic": key[0], "partition": key[1], "committed": committed.get(key), "new": wanted[key]}
@@ -115,6 +128,32 @@ async def _reset(admin: Admin, arguments: argparse.Namespace) -> int:
     table(("topic", "partition", "committed", "new"), [tuple(row.values()) for row in data])
     print("done" if done else "nothing was changed: --execute does it")
     return 0
+
+
+async def _is_share(admin: Admin, group: str) -> bool:
+    try:
+        return (await admin.groups.describe(group)).type == "share"
+    except BrokerError as error:  # a group that nobody has joined yet may be given offsets
+        if error.code != ErrorCode.GROUP_ID_NOT_FOUND:
+            raise
+        return False
+
+
+def _file_offsets(name: str) -> dict[TopicAndPartition, int]:
+    """TOPIC,PARTITION,OFFSET in each line, as kafka-consumer-groups writes it for one group."""
+    found: dict[TopicAndPartition, int] = {}
+    for count, line in enumerate(Path(name).read_text(encoding="utf-8").splitlines(), 1):
+        words = [word.strip().strip('"') for word in line.split(",")]
+        if words == [""]:
+            continue
+        if len(words) != 3 or not words[1].isdecimal() or not words[2].isdecimal():
+            raise Trouble(
+                f"{name}, line {count}: {line!r} is not TOPIC,PARTITION,OFFSET", "--export prints such lines", MISUSED
+            )
+        found[words[0], int(words[1])] = int(words[2])
+    if not found:
+        raise Trouble(f"{name} has no line", "--export prints such lines", MISUSED)
+    return found
 
 
 async def _asked(
@@ -130,23 +169,26 @@ async def _asked(
 
 
 async def _goals(
-    admin: Admin, arguments: argparse.Namespace, keys: list[TopicAndPartition], committed: dict[TopicAndPartition, int]
-) -> dict[TopicAndPartition, int]:
+    admin: Admin, arguments: argparse.Namespace, keys: list[TopicAndPartition], committed: dict[TopicAndPartition, int],
+    told: dict[TopicAndPartition, int] | None,
+) -> dict[TopicAndPartition, int]:  # fmt: skip
     """Where each partition shall go on, within what is there, as Kafka's tool does."""
     a = arguments
     ways = [a.to_earliest, a.to_latest, a.to_current, *(
-        each is not None for each in (a.to_offset, a.to_datetime, a.by_duration, a.shift_by)
+        each is not None for each in (a.to_offset, a.to_datetime, a.by_duration, a.shift_by, told)
     )]  # fmt: skip
     if sum(ways) != 1:
         raise Trouble("where to?", "give one of --to-earliest, --to-latest, --to-offset, --to-datetime, --by-duration, "
-                      "--shift-by, --to-current", MISUSED)  # fmt: skip
+                      "--shift-by, --to-current, --from-file", MISUSED)  # fmt: skip
     begins = {key: each.offset for key, each in (await admin.topics.offsets(keys, "earliest")).items()}
     ends = {key: each.offset for key, each in (await admin.topics.offsets(keys, "latest")).items()}
     if a.to_earliest:
         return begins
     if a.to_latest:
         return ends
-    if a.to_offset is not None:
+    if told is not None:
+        wanted = told
+    elif a.to_offset is not None:
         wanted = dict.fromkeys(keys, a.to_offset)
     elif a.shift_by is not None:
         missing = [key for key in keys if key not in committed]
@@ -166,7 +208,10 @@ async def _goals(
 
 async def _delete_offsets(admin: Admin, arguments: argparse.Namespace) -> int:
     keys = await _asked(admin, arguments, [])
-    await admin.groups.delete_offsets(arguments.group, keys)
+    if await _is_share(admin, arguments.group):
+        await admin.groups.delete_share_offsets(arguments.group, {topic for topic, _ in keys})
+    else:
+        await admin.groups.delete_offsets(arguments.group, keys)
     say(arguments, {"group": arguments.group, "partitions": [f"{topic}-{number}" for topic, number in keys]},
         f"{arguments.group} has no committed offset of {len(keys)} partition(s) any more")  # fmt: skip
     return 0

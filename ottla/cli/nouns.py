@@ -27,7 +27,13 @@ def compression(text: str) -> str:
 
 TOPIC_NOUN = Noun("topics: list, describe, create, alter, delete, offsets, replicas", "topic", {
     "list": action("list the topics", flag("--internal", action="store_true", help="internal topics too")),
-    "describe": action("partitions, leaders, replicas and changed configs", TOPICS),
+    "describe": action(
+        "partitions, leaders, replicas and changed configs", TOPICS,
+        flag("--under-replicated", action="store_true", help="only partitions that lack replicas in sync"),
+        flag("--under-min-isr", action="store_true", help="only partitions with fewer in sync than min.insync.replicas"),
+        flag("--at-min-isr", action="store_true", help="only partitions with no more in sync than that"),
+        flag("--unavailable", action="store_true", help="only partitions without a leader"),
+    ),
     "create": action(
         "make topics",
         flag("names", metavar="NAME", nargs="+", help="names of the new topics"),
@@ -48,8 +54,9 @@ TOPIC_NOUN = Noun("topics: list, describe, create, alter, delete, offsets, repli
         flag("--if-exists", action="store_true", help="what is not there is fine"), YES,
     ),
     "offsets": action(
-        "where each partition begins and ends", flag("topics", metavar="TOPIC", nargs="+", help="the topics"),
-        flag("--time", metavar="TIME", type=values.moment_ms, help="also the first offset from this moment on: 10m (ago), ISO 8601, ms"),
+        "where each partition begins and ends", TOPICS, PARTITIONS,
+        flag("--time", metavar="TIME", type=values.offset_time,
+             help="also the first offset from this moment on: 10m (ago), ISO 8601, ms; or max-timestamp, earliest-local, latest-tiered"),
     ),
     "delete-records": action(
         "delete the oldest records of a topic", TOPIC, PARTITIONS,
@@ -59,6 +66,8 @@ TOPIC_NOUN = Noun("topics: list, describe, create, alter, delete, offsets, repli
     "reassign": action(
         "give partitions other replicas", TOPIC, PARTITIONS,
         flag("--replicas", metavar="1:2,2:3", type=values.replica_lists, help="the replicas of each partition, the first one preferred; one list for all"),
+        flag("--brokers", metavar="LIST", type=values.numbers, help="spread over these brokers, as many replicas as before; without --execute only shown"),
+        EXECUTE,
         flag("--cancel", action="store_true", help="end what is under way"),
         flag("--wait", action="store_true", help="until it is done"),
     ),
@@ -121,7 +130,7 @@ CONSUME = Noun("read records, live or from any place", "consume", {"": Action("r
 
 _RESET = (
     "Shows where the group would go on, and with --execute lets it. The group must have no members. One of --to-earliest, --to-latest, "
-    "--to-offset, --to-datetime, --by-duration, --shift-by, --to-current."
+    "--to-offset, --to-datetime, --by-duration, --shift-by, --to-current, --from-file. Share groups too."
 )
 _RESET_TOPIC = flag("--topic", dest="which", metavar="TOPIC[:LIST]", type=values.topic_partitions, action="append", default=[],
                     help="a topic, or some of its partitions: orders:0,1; repeatable")  # fmt: skip
@@ -131,7 +140,7 @@ GROUP_NOUN = Noun("groups: list, describe with lag, reset offsets, delete", "gro
         flag("--type", dest="types", metavar="TYPE", action="append", default=[], help="classic, consumer, share or streams; repeatable"),
         flag("--state", dest="states", metavar="STATE", action="append", default=[], help="Stable, Empty, Dead, ...; repeatable"),
     ),
-    "describe": action("state, and how far it is behind in each partition", flag("groups", metavar="GROUP", nargs="+", help="the groups")),
+    "describe": action("state, and how far it is behind in each partition", flag("groups", metavar="GROUP", nargs="*", help="the groups; none: all")),
     "members": action("who is in it and reads what", GROUP),
     "reset": action(
         "let a group go on elsewhere", GROUP, _RESET_TOPIC,
@@ -143,6 +152,8 @@ GROUP_NOUN = Noun("groups: list, describe with lag, reset offsets, delete", "gro
         flag("--by-duration", metavar="DURATION", type=values.duration_ms, help="to so long ago: 10m, PT1H"),
         flag("--shift-by", **ROWS_NUMBER, help="forward, or back if negative"),
         flag("--to-current", action="store_true", help="to what it has committed, or the end"),
+        flag("--from-file", metavar="FILE", help="to what a file says in lines TOPIC,PARTITION,OFFSET, as --export prints it"),
+        flag("--export", action="store_true", help="print such lines, and nothing else"),
         EXECUTE, flag("--dry-run", action="store_true", help="show only, as without --execute"),
         more=_RESET,
     ),
@@ -189,11 +200,65 @@ ACL_NOUN = Noun("rules: who may do what", "acl", {
     "delete": action("take rules away; without --allow and --deny all of the principal's", *_ACL_FLAGS, YES),
 })  # fmt: skip
 
+_WHOSE = (
+    flag("--user", metavar="USER", help="of this user"),
+    flag("--user-defaults", action="store_true", help="of users without a quota of their own"),
+    flag("--client", metavar="CLIENT-ID", help="of this client id; with --user: of that user's"),
+    flag("--client-defaults", action="store_true", help="of client ids without a quota of their own"),
+    flag("--ip", metavar="ADDRESS", help="of this address"),
+    flag("--ip-defaults", action="store_true", help="of addresses without a quota of their own"),
+)  # fmt: skip
+_QUOTAS = (
+    "producer_byte_rate, consumer_byte_rate, request_percentage, controller_mutation_rate, connection_creation_rate"
+)
+QUOTA_NOUN = Noun("quotas: how fast users, clients and addresses may go", "quota", {
+    "list": action("list the quotas; with --user and the like those that concern them", *_WHOSE,
+                   flag("--strict", action="store_true", help="only what has no other part besides")),
+    "set": action("set quotas", *_WHOSE, flag("pairs", metavar="QUOTA=VALUE", type=pair, nargs="+", help=_QUOTAS),
+                  flag("--dry-run", action="store_true", help="let the broker check it only")),
+    "unset": action("take quotas away", *_WHOSE, flag("keys", metavar="QUOTA", nargs="*", help="these; none: all of them")),
+})  # fmt: skip
+
+_TOKEN = flag("token", metavar="TOKEN", help="its id, or its HMAC in base64")
+TOKEN_NOUN = Noun("delegation tokens: names and passwords for a time", "token", {
+    "create": action(
+        "make a token for oneself: prints id and HMAC, which are name and password",
+        flag("--owner", metavar="PRINCIPAL", help="for another: User:alice, or alice"),
+        flag("--renewer", dest="renewers", metavar="PRINCIPAL", action="append", default=[], help="who besides the owner may renew it; repeatable"),
+        flag("--max-lifetime", metavar="DURATION", type=values.duration_ms, help="how long it can live with all renewals (default: the broker's)"),
+    ),
+    "list": action(
+        "list the tokens that one may see",
+        flag("--owner", dest="owners", metavar="PRINCIPAL", action="append", default=[], help="of this owner or renewer; repeatable"),
+        flag("--secrets", action="store_true", help="with their HMACs"),
+    ),
+    "renew": action("let a token live longer", _TOKEN, flag("--for", dest="period", metavar="DURATION", type=values.duration_ms, help="so long from now (default: the broker's)")),
+    "expire": action("end a token", _TOKEN, flag("--after", metavar="DURATION", type=values.duration_ms, help="not now but after so long"), YES),
+})  # fmt: skip
+
 CLUSTER_NOUN = Noun("brokers, quorum, features, disks", "cluster", {
     "describe": action("id, controller, brokers"),
     "features": action("what the cluster has switched on, and what the broker can"),
     "quorum": action("who keeps the metadata, and how far behind they are"),
-    "disks": action("log dirs and their sizes", flag("--broker", dest="brokers", metavar="LIST", type=values.numbers, help="of these brokers: 1,2")),
+    "set-feature": action(
+        "switch features to another level",
+        flag("pairs", metavar="FEATURE=LEVEL", type=pair, nargs="+", help="such as transaction.version=2; 0 switches it off"),
+        flag("--downgrade", choices=["safe", "unsafe"], default="no", help="let a level fall; unsafe: even if metadata is lost"),
+        flag("--dry-run", action="store_true", help="let the controller check it only"),
+    ),
+    "api-versions": action("which APIs a broker serves, in which versions", flag("--broker", dest="node", **ROWS_NUMBER, help="this broker (default: any)")),
+    "disks": action(
+        "log dirs and their sizes",
+        flag("--broker", dest="brokers", metavar="LIST", type=values.numbers, help="of these brokers: 1,2"),
+        flag("--topic", dest="topics", metavar="TOPIC", action="append", default=[], help="the replicas of this topic, one by one; repeatable"),
+        flag("--all", action="store_true", help="all replicas, one by one"),
+    ),
+    "move": action(
+        "move replicas of a broker into another of its log dirs", TOPIC, PARTITIONS,
+        flag("--broker", dest="node", **ROWS_NUMBER, required=True, help="the broker"),
+        flag("--to", dest="path", metavar="DIR", required=True, help="the log dir: as ottla cluster disks names it"),
+    ),
+    "unregister": action("forget a broker that will not come back", flag("node", metavar="BROKER", type=int, help="its id"), YES),
     "reassignments": action("replicas that are on the move"),
 })  # fmt: skip
 
@@ -248,6 +313,8 @@ NOUNS: dict[str, Noun] = {
     "group": GROUP_NOUN,
     "config": CONFIG_NOUN,
     "acl": ACL_NOUN,
+    "quota": QUOTA_NOUN,
+    "token": TOKEN_NOUN,
     "cluster": CLUSTER_NOUN,
     "txn": TXN_NOUN,
     "bench": BENCH_NOUN,

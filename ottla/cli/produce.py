@@ -21,6 +21,8 @@ from .trouble import FAILED, MISUSED, Trouble
 CHUNK_BYTES = 1 << 16
 #: No broker takes a record that comes near to it.
 LINE_BYTES_MAX = 256 << 20
+#: How long a topic may take to appear. A broker that makes topics by itself does so at once.
+FIND_MS = 3_000
 _PROPERTIES = ("parse.key", "key.separator", "null.marker")
 
 
@@ -133,7 +135,7 @@ def _send(arguments: argparse.Namespace, reader: Reader, config: Any) -> int:
         if not Path(name).is_file():
             raise Trouble(f"there is no file {name}", "without files, lines of stdin are sent", MISUSED)
     with Producer[Any, Any](config) as producer:
-        producer.partitions(arguments.topic)  # a topic that is not there is told before anything is read
+        _find(producer, arguments.topic)  # a topic that is not there is told before anything is read
         left = arguments.count
         for items in _sources(arguments, reader):
             chosen = items if left is None else items[:left]
@@ -148,6 +150,22 @@ def _send(arguments: argparse.Namespace, reader: Reader, config: Any) -> int:
             if not arguments.files and sys.stdin.isatty():
                 producer.flush()  # a person wants to know now
     return 0
+
+
+def _find(producer: Any, topic: str) -> None:
+    """See that the topic is there, or is made by asking for it; a person does not wait max.block.ms to be told of a slip."""
+    from ..client.errors import BrokerError, ClientTimeoutError
+    from ..protocol.errors import ErrorCode
+
+    config = producer.config
+    try:
+        producer.partitions(topic, timeout_ms=config.max_block_ms if config.is_set("max_block_ms") else FIND_MS)
+    except (BrokerError, ClientTimeoutError) as error:
+        if isinstance(error, BrokerError) and error.code != ErrorCode.UNKNOWN_TOPIC_OR_PARTITION:
+            raise
+        known = asking.topics(config)  # with the patience of all commands: what was slow is not what is missing
+        if topic not in known:
+            raise asking.no_topic(topic, known) from error
 
 
 def _sources(arguments: argparse.Namespace, reader: Reader) -> Iterator[list[Item]]:

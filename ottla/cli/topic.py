@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from ..client.admin.admin import Admin
-from ..client.admin.configs import ConfigResource
-from ..client.admin.topics import Topic
+from ..client.admin.configs import ConfigEntry, ConfigResource
+from ..client.admin.topics import Partition, Topic
 from .asking import with_admin
 from .output import confirm, progress, say, show, table
 from .trouble import MISUSED, Trouble
@@ -65,12 +65,21 @@ async def _describe(admin: Admin, arguments: argparse.Namespace) -> int:
     resources = [ConfigResource.topic(name) for name in topics]
     configs = await admin.configs.describe(resources) if resources else {}
     data: list[dict[str, Any]] = []
+    only = [
+        name for name in ("under_replicated", "under_min_isr", "at_min_isr", "unavailable") if getattr(arguments, name)
+    ]
     for name, topic in sorted(topics.items()):
+        least = int((configs[ConfigResource.topic(name)].get("min.insync.replicas") or _ONE).value or 1)
+        parts = [
+            _part(part) for part in topic.partitions if not only or any(_lacks(part, each, least) for each in only)
+        ]
+        if only and not parts:
+            continue
         changed = {
             entry.name: entry.value for entry in configs[ConfigResource.topic(name)].values() if entry.source == "topic"
         }
         data.append({"topic": name, "id": _id(topic), "internal": topic.is_internal, "configs": changed,
-                     "partitions": [_part(part) for part in topic.partitions]})  # fmt: skip
+                     "partitions": parts})  # fmt: skip
     if arguments.json:
         say(arguments, data)
         return 0
@@ -79,6 +88,19 @@ async def _describe(admin: Admin, arguments: argparse.Namespace) -> int:
         rows = [(p["partition"], p["leader"], p["replicas"], p["in_sync"], p["offline"]) for p in each["partitions"]]
         table(("partition", "leader", "replicas", "in sync", "offline"), rows, title)
     return 0
+
+
+#: A broker that does not tell of the config.
+_ONE = ConfigEntry("min.insync.replicas", "1", "default", False, False)
+
+
+def _lacks(part: Partition, what: str, least: int) -> bool:
+    """Whether a partition has this trouble."""
+    in_sync = len(part.isr)
+    return {
+        "under_replicated": in_sync < len(part.replicas), "under_min_isr": in_sync < least,
+        "at_min_isr": in_sync == least, "unavailable": part.leader < 0,
+    }[what]  # fmt: skip
 
 
 def _id(topic: Topic) -> str:
@@ -133,7 +155,7 @@ async def _delete(admin: Admin, arguments: argparse.Namespace) -> int:
 
 
 async def _offsets(admin: Admin, arguments: argparse.Namespace) -> int:
-    keys = await partitions_of(admin, arguments.topics, None)
+    keys = await partitions_of(admin, arguments.topics, arguments.partitions)
     begins, ends = await asyncio.gather(admin.topics.offsets(keys, "earliest"), admin.topics.offsets(keys, "latest"))
     at = await admin.topics.offsets(keys, arguments.time) if arguments.time is not None else {}
     data = [
@@ -176,8 +198,12 @@ async def _reassign(admin: Admin, arguments: argparse.Namespace) -> int:
     if arguments.cancel:
         moving = await admin.partitions.reassignments(keys)
         wanted = dict.fromkeys(moving)
+    elif arguments.brokers:
+        wanted = await _spread(admin, keys, arguments.brokers)
+        if not arguments.execute:
+            return _shown_plan(arguments, wanted)
     elif arguments.replicas is None:
-        raise Trouble("which replicas?", "give --replicas 1:2,2:3, or --cancel", MISUSED)
+        raise Trouble("which replicas?", "give --replicas 1:2,2:3, --brokers 1,2,3 or --cancel", MISUSED)
     else:
         lists = arguments.replicas * len(keys) if len(arguments.replicas) == 1 else arguments.replicas
         if len(lists) != len(keys):
@@ -201,6 +227,31 @@ async def _reassign(admin: Admin, arguments: argparse.Namespace) -> int:
         {"topic": arguments.topic, "partitions": len(wanted), "moving": len(left)},
         f"{len(wanted)} partitions: {told}",
     )
+    return 0
+
+
+async def _spread(
+    admin: Admin, keys: list[TopicAndPartition], brokers: list[int]
+) -> dict[TopicAndPartition, list[int] | None]:
+    """As many replicas as before, on these brokers in turn; the followers of one leader shift from round to round."""
+    known = await admin.topics.describe({topic for topic, _ in keys})
+    found: dict[TopicAndPartition, list[int] | None] = {}
+    for index, (topic, number) in enumerate(keys):
+        (part,) = (each for each in known[topic].partitions if each.id == number)
+        count = len(part.replicas)
+        if count > len(brokers):
+            raise Trouble(f"{topic}-{number} has {count} replicas", f"name at least {count} brokers", MISUSED)
+        first, shift = index % len(brokers), index // len(brokers)
+        others = [brokers[(first + 1 + (shift + n) % (len(brokers) - 1)) % len(brokers)] for n in range(count - 1)]
+        found[topic, number] = [brokers[first], *others]
+    return found
+
+
+def _shown_plan(arguments: argparse.Namespace, wanted: dict[TopicAndPartition, list[int] | None]) -> int:
+    data = [{"topic": topic, "partition": number, "replicas": replicas} for (topic, number), replicas in wanted.items()]
+    show(arguments, data, ("topic", "partition", "replicas"), [tuple(row.values()) for row in data])
+    if not arguments.json:
+        print("nothing was changed: --execute does it")
     return 0
 
 

@@ -44,6 +44,18 @@ def moment_ms(text: str) -> int:
         ) from None
 
 
+#: Kafka's words for timestamps of ListOffsets that are no moments.
+_SPECIAL_TIMES = {"latest": -1, "earliest": -2, "max-timestamp": -3, "earliest-local": -4, "latest-tiered": -5}
+
+
+def offset_time(text: str) -> int:
+    """A moment, or one of kafka-get-offsets' words and numbers."""
+    word = text.strip().lower()
+    if word in _SPECIAL_TIMES:
+        return _SPECIAL_TIMES[word]
+    return int(word) if word in map(str, _SPECIAL_TIMES.values()) else moment_ms(text)
+
+
 class Place(NamedTuple):
     """Where reading begins: kind is beginning, end, stored, offset, tail (so many before the end) or time (ms); or until."""
 

@@ -57,3 +57,32 @@ def test_bench(cli: Cli) -> None:
     assert acknowledged["p50"] <= consumed["p50"] < 400
     assert [row["topic"] for row in cli.json("topic", "list") if row["topic"].startswith("ottla-bench-")] == []
     assert "UNKNOWN_TOPIC" in cli.fails("bench", "consume", "not-there", "-n", "5")
+
+
+def test_features_apis_and_replicas(cli: Cli, name: str) -> None:
+    assert "features shows" in cli.fails("cluster", "set-feature", "transaction.version=many", code=2)
+    assert "no.such" in cli.fails("cluster", "set-feature", "no.such=1", "--dry-run")
+    assert {"key": 3, "api": "Metadata"}.items() <= next(
+        row for row in cli.json("cluster", "api-versions") if row["key"] == 3
+    ).items()
+    cli("topic", "create", name, "-p", "2")
+    rows = cli.json("cluster", "disks", "--topic", name)
+    assert [(row["topic"], row["partition"], row["offset_lag"]) for row in rows] == [(name, 0, 0), (name, 1, 0)]
+    broker = str(rows[0]["broker"])
+    cli("cluster", "move", name, "--broker", broker, "--to", rows[0]["path"])
+    assert "cluster disks" in cli.fails("cluster", "move", name, "-p", "0", "--broker", broker, "--to", "/nowhere")
+    assert "cluster describe" in cli.fails("cluster", "unregister", "77", "--yes")
+    shown = cli.json("topic", "reassign", name, "--brokers", broker)
+    assert [row["replicas"] for row in shown] == [[int(broker)]] * 2
+    cli("topic", "reassign", name, "--brokers", broker, "--execute")
+
+
+def test_partitions_in_trouble(cli: Cli, name: str) -> None:
+    cli("topic", "create", name, "-p", "2")
+    assert cli.json("topic", "describe", name, "--under-replicated") == []
+    assert cli.json("topic", "describe", name, "--unavailable", "--under-min-isr") == []
+    assert len(cli.json("topic", "describe", name, "--at-min-isr")[0]["partitions"]) == 2
+    assert {row["topic"] for row in cli.json("topic", "offsets")} >= {name}
+    cli("produce", name, "-p", "1", stdin=b"a\nb\n")
+    (row,) = cli.json("topic", "offsets", name, "-p", "1", "--time", "max-timestamp")
+    assert (row["end"], row["at"] in (0, 1)) == (2, True)

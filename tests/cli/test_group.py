@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tests.cli.support import Cli
@@ -60,3 +62,18 @@ def test_a_group_is_deleted(cli: Cli, group: str) -> None:
     assert cli("group", "delete", group) == f"deleted {group}\n"
     assert "GROUP_ID_NOT_FOUND" in cli.fails("group", "delete", group)
     assert "which members?" in cli.fails("group", "remove-members", group, code=2)
+
+
+def test_offsets_are_exported_and_taken_from_a_file(cli: Cli, group: str, tmp_path: Path) -> None:
+    """As kafka-consumer-groups --export and --from-file."""
+    path = tmp_path / "offsets.csv"
+    path.write_text(cli("group", "reset", group, "--all-topics", "--to-offset", "2", "--export"))
+    assert path.read_text() == f"{group},0,2\n"
+    assert "done" in cli("group", "reset", group, "--from-file", str(path), "--execute")
+    assert cli.json("group", "describe", group)[0]["partitions"][0]["committed"] == 2
+    path.write_text(f"{group};0;2\n")
+    assert "line 1" in cli.fails("group", "reset", group, "--from-file", str(path), code=2)
+
+
+def test_describe_without_a_name_is_all(cli: Cli, group: str) -> None:
+    assert group in [about["group"] for about in cli.json("group", "describe")]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+
+from ottla.testing.kafka import Kafka
 from tests.cli.support import Cli
 
 
@@ -49,3 +52,17 @@ def test_replicas_and_leaders(cli: Cli, name: str) -> None:
     assert cli("topic", "elect", name) == "every leader is the preferred one\n"
     assert "3 lists of replicas for 2 partitions" in cli.fails("topic", "reassign", name, "--replicas", "1,1,1", code=2)
     assert "which replicas?" in cli.fails("topic", "reassign", name, code=2)
+
+
+def test_a_topic_that_is_not_there_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not after max.block.ms, a minute; with what was perhaps meant."""
+    monkeypatch.setattr("ottla.cli.produce.FIND_MS", 200)
+    broker = Kafka({"auto.create.topics.enable": "false"})
+    try:
+        cli = Cli(broker.bootstrap)
+        cli("topic", "create", "orders")
+        said = cli.fails("produce", "ordres", stdin=b"a book\n")
+        assert "there is no topic ordres: did you mean orders?" in said
+        assert "ottla topic create ordres" in said
+    finally:
+        broker.close()

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from ...protocol.apis import API_KEYS
 from ...protocol.apis.add_raft_voter import AddRaftVoterRequest, Listener
 from ...protocol.apis.alter_partition_reassignments import (
     AlterPartitionReassignmentsRequest,
@@ -143,6 +144,13 @@ class ClusterRoom(Room):
             f.name: Feature(levels.pop(f.name, 0), f.min_version, f.max_version) for f in answer.supported_features
         }
         return {**found, **{name: Feature(level, level, level) for name, level in levels.items()}}
+
+    async def api_versions(self, broker: int | None = None) -> dict[int, tuple[str, int, int]]:
+        """API key -> (name, lowest version, highest version) of a broker, or of any."""
+        request = ApiVersionsRequest(client_software_name="ottla", client_software_version="admin")
+        answer = await self._ask(request, ANY if broker is None else Node(broker))
+        names = {key: kind.name for key, kind in API_KEYS.items()}
+        return {row.api_key: (names.get(row.api_key, "?"), row.min_version, row.max_version) for row in answer.api_keys}
 
     async def update_features(
         self, levels: Mapping[str, int], *, downgrade: str = "no", validate_only: bool = False

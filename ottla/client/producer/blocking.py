@@ -108,9 +108,9 @@ class Producer(BlockingClient, Generic[K, V]):
         """
         return self._run(self._producer.send_many(topic, records, raise_errors=raise_errors))
 
-    def partitions(self, topic: str) -> int:
-        """How many partitions a topic has."""
-        return self._run(self._producer.partitions(topic))
+    def partitions(self, topic: str, *, timeout_ms: int | None = None) -> int:
+        """How many partitions a topic has; waits for it at most `timeout_ms` (max.block.ms)."""
+        return self._run(self._producer.partitions(topic, timeout_ms=timeout_ms))
 
     def client_instance_id(self, timeout_ms: int | None = None) -> UUID:
         """The id under which the cluster takes this client's metrics (KIP-714)."""
