@@ -26,6 +26,7 @@ from ..protocol.errors import ErrorCode, ProtocolError
 from ..protocol.framing import API_VERSIONS_KEY, frame_request, response_header_version
 from ..protocol.schema import Request
 from .errors import BadResponseError, ClientError, ClientTimeoutError, ConnectionLostError, UnsupportedError
+from .memory import Pool
 
 if TYPE_CHECKING:
     from .telemetry.windows import Window
@@ -33,9 +34,9 @@ if TYPE_CHECKING:
 _SIZE = struct.Struct(">i")
 _SIZE_AND_ID = struct.Struct(">ii")
 READ_BUFFER_BYTES = 64 << 10
-#: A frame beyond the read buffer starts with this much memory and grows as it fills. Twice max.partition.fetch.bytes: an
-#: ordinary Fetch answer is one allocation of its own size.
-LARGE_FRAME_START_BYTES = 2 << 20
+#: A frame beyond the read buffer starts with this much memory and grows as it fills. A little more than
+#: max.partition.fetch.bytes: an ordinary Fetch answer is one allocation of its own size.
+LARGE_FRAME_START_BYTES = (4 << 20) + (64 << 10)
 #: Answers that refer to their frame after they were decoded: those with record batches.
 _KEEPS_FRAME = frozenset({1, 78})
 _CORRELATION_IDS = 1 << 31
@@ -77,6 +78,8 @@ class Connection(asyncio.BufferedProtocol):
         self.features: dict[str, int] = {}
         #: Called once when the connection ends.
         self.on_lost: Callable[[Connection, ClientError], None] | None = None
+        #: Where the memory of large answers comes from, for a connection that gets many.
+        self.pool: Pool | None = None
         #: When the loop last saw it used, and when the broker wants to be shown credentials again (loop time).
         self.last_used = 0.0
         self.retire_at = float("inf")
@@ -285,9 +288,12 @@ class Connection(asyncio.BufferedProtocol):
             frame, self._large, self._filled = self._large, None, 0
             self._take(memoryview(frame)[4 : self._expected], True)
         elif self._filled == len(self._large):
-            grown = bytearray(min(self._expected, 2 * self._filled))
+            grown = self._memory(min(self._expected, 2 * self._filled))
             grown[: self._filled] = self._large
             self._large = grown
+
+    def _memory(self, size: int) -> bytearray:
+        return bytearray(size) if self.pool is None else self.pool.take(size)
 
     def _take_small(self) -> None:
         """Hand over every whole frame of the read buffer, and find a place for the rest."""
@@ -304,7 +310,7 @@ class Connection(asyncio.BufferedProtocol):
             if stop > end:
                 if 4 + size > READ_BUFFER_BYTES:
                     have = end - position
-                    self._large = bytearray(min(4 + size, max(LARGE_FRAME_START_BYTES, 2 * have)))
+                    self._large = self._memory(min(4 + size, max(LARGE_FRAME_START_BYTES, 2 * have)))
                     self._large[:have] = view[position:end]
                     self._filled, self._expected = have, 4 + size
                     return

@@ -6,9 +6,8 @@ Ordinary typed Python in pure mode (records/_batch_cy.py has the rules). One cal
                    └────── run ─────┘                   where leader epoch or kind of timestamp change, or when it is long
     Columns        offset     q q q q ...
                    timestamp  q q q q ...               places in the payload; a null has the size -1
-                   key        place q q q q ..., size q q q q ...
-                   value      place q q q q ..., size q q q q ...
-                   headers    place q q q q ...
+                   key        place i i i i ..., size i i i i ...
+                   value      place i i i i ..., size i i i i ...      the headers stand behind the value
     payload        the answer's own bytes, or what decompression gave: never copied again
 
 No Python object is made per record. `Record` is a view of one row, made when somebody iterates, and its key and value
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
     from ... import _cython as cython
+    from ..memory import Pool
 else:
     try:
         import cython  # the compiler needs this very line
@@ -46,15 +46,16 @@ if cython.compiled:
     )  # fmt: skip
     from cython.cimports.libc.string import memcpy
 
-COLUMNS = cython.declare(cython.Py_ssize_t, 7)
+#: Bytes of the table for a record: two numbers of 64 bits, four of 32.
+ROW_BYTES = cython.declare(cython.Py_ssize_t, 32)
 _M32 = cython.declare(cython.longlong, 0xFFFFFFFF)
+INT32_MAX = cython.declare(cython.Py_ssize_t, 0x7FFFFFFF)
 INT64_MAX = cython.declare(cython.longlong, 0x7FFFFFFFFFFFFFFF)
 
-# Columns of the table; a size stands behind its place.
-_KEY = cython.declare(cython.Py_ssize_t, 2)
-_VALUE = cython.declare(cython.Py_ssize_t, 4)
-_HEADERS = cython.declare(cython.Py_ssize_t, 6)
-KEY, VALUE = 2, 4
+# Columns of the table, counted in their own kind of number; a size stands behind its place.
+_KEY = cython.declare(cython.Py_ssize_t, 0)
+_VALUE = cython.declare(cython.Py_ssize_t, 2)
+KEY, VALUE = 0, 2
 OFFSET, TIMESTAMP = 0, 1
 
 
@@ -164,13 +165,17 @@ class Columns:
     payload_bytes = cython.declare(cython.Py_ssize_t, visibility="public")
     read_key = cython.declare(object, visibility="public")
     read_value = cython.declare(object, visibility="public")
+    pool = cython.declare(object, visibility="public")
     payload = cython.declare(object, visibility="public")
     _table: Any
     _p: cython.p_uchar
     _t: cython.p_longlong
+    _s: cython.p_int
     _capacity: cython.Py_ssize_t
 
-    def __init__(self, topic: str, partition: int, payload: Buffer, capacity: cython.Py_ssize_t) -> None:
+    def __init__(
+        self, topic: str, partition: int, payload: Buffer, capacity: cython.Py_ssize_t, pool: Pool | None = None
+    ) -> None:
         self.topic = topic
         self.partition = partition
         self.leader_epoch = -1
@@ -182,7 +187,10 @@ class Columns:
         # Our own view of the payload keeps its bytes where they are for as long as this object lives.
         self.payload = memoryview(payload).cast("B")
         self.payload_bytes = len(self.payload)
-        self._table = bytearray(COLUMNS * 8 * capacity)
+        if self.payload_bytes > INT32_MAX:
+            raise OverflowError(f"places in {self.payload_bytes} bytes do not fit 32 bits")
+        self.pool = pool
+        self._table = bytearray(ROW_BYTES * capacity) if pool is None else pool.take(ROW_BYTES * capacity)
         self._capacity = capacity
         if cython.compiled:
             view = cython.declare(Py_buffer)
@@ -192,11 +200,13 @@ class Columns:
             self._table = memoryview(self._table)
             PyObject_GetBuffer(self._table, cython.address(view), PyBUF_WRITABLE)
             self._t = cython.cast(cython.p_longlong, view.buf)
+            self._s = cython.cast(cython.p_int, cython.address(self._t[2 * capacity]))
             PyBuffer_Release(cython.address(view))
         else:
             self._p = self.payload
-            self._table = memoryview(self._table)
-            self._t = self._table.cast("q")
+            self._table = memoryview(self._table)[: ROW_BYTES * capacity]
+            self._t = self._table[: 16 * capacity].cast("q")
+            self._s = self._table[16 * capacity :].cast("i")
 
     def __len__(self) -> int:
         return self.count
@@ -212,14 +222,23 @@ class Columns:
     @cython.ccall
     def take(self, column: cython.Py_ssize_t, row: cython.Py_ssize_t) -> object:
         """The bytes of KEY or VALUE, or None."""
-        size: cython.longlong = self._t[(column + 1) * self._capacity + row]
-        return None if size < 0 else _bytes(self._p, self._t[column * self._capacity + row], size)
+        size: cython.Py_ssize_t = self._s[(column + 1) * self._capacity + row]
+        return None if size < 0 else _bytes(self._p, self._s[column * self._capacity + row], size)
+
+    @cython.cfunc
+    @cython.inline
+    @cython.exceptval(check=False)
+    def _headers_at(self, row: cython.Py_ssize_t) -> cython.Py_ssize_t:
+        """The place of a record's headers: behind its value."""
+        size: cython.Py_ssize_t = self._s[3 * self._capacity + row]
+        place: cython.Py_ssize_t = self._s[2 * self._capacity + row]
+        return place + size if size > 0 else place
 
     @cython.ccall
     def headers(self, row: cython.Py_ssize_t) -> tuple:  # type: ignore[type-arg]
         """((name, value), ...); a name that is not UTF-8 keeps its bytes as surrogate escapes."""
         p: cython.p_uchar = self._p
-        pos: cython.Py_ssize_t = self._t[_HEADERS * self._capacity + row]
+        pos: cython.Py_ssize_t = self._headers_at(row)
         if p[pos] == 0:
             return ()
         end: cython.Py_ssize_t = self.payload_bytes
@@ -285,7 +304,7 @@ class Columns:
         """Whether some record of the rows has headers."""
         row: cython.Py_ssize_t
         for row in range(first, stop):
-            if self._p[self._t[_HEADERS * self._capacity + row]] != 0:
+            if self._p[self._headers_at(row)] != 0:
                 return True
         return False
 
@@ -297,7 +316,7 @@ class Columns:
         nulls: cython.longlong = 0
         start: cython.Py_ssize_t = (column + 1) * self._capacity
         for row in range(first, stop):
-            size = self._t[start + row]
+            size = self._s[start + row]
             if size < 0:
                 nulls += 1
             else:
@@ -352,9 +371,9 @@ class Columns:
         places: cython.Py_ssize_t = column * self._capacity
         sizes: cython.Py_ssize_t = places + self._capacity
         for row in range(first, stop):
-            size = self._t[sizes + row]
+            size = self._s[sizes + row]
             if size > 0:
-                pos = self._t[places + row]
+                pos = self._s[places + row]
                 if cython.compiled:
                     memcpy(cython.address(data[filled]), cython.address(self._p[pos]), size)
                 else:
@@ -374,6 +393,7 @@ class Columns:
         """Add the records at pos..end that are not before `from_offset`; False where they are no such records."""
         p: cython.p_uchar = self._p
         t: cython.p_longlong = self._t
+        s: cython.p_int = self._s
         capacity: cython.Py_ssize_t = self._capacity
         row: cython.Py_ssize_t = self.count
         stop: cython.Py_ssize_t
@@ -390,11 +410,16 @@ class Columns:
                 return False
             stop = pos + size
             pos += 1  # the attributes, of which no bit has a meaning
-            size = _varlong_size(p, pos, stop)
-            if size == 0:
-                return False
-            timestamp = _varlong(p, pos, size)
-            pos += size
+            packed = _varint(p, pos, stop)
+            if packed != 0:
+                timestamp = packed >> 4
+                pos += packed & 15
+            else:  # more than 32 bits apart, or malformed
+                size = _varlong_size(p, pos, stop)
+                if size == 0:
+                    return False
+                timestamp = _varlong(p, pos, size)
+                pos += size
             if (timestamp > 0 and base_timestamp > INT64_MAX - timestamp) or (
                 timestamp < 0 and base_timestamp < -INT64_MAX - 1 - timestamp
             ):
@@ -413,8 +438,8 @@ class Columns:
             size = packed >> 4
             if packed == 0 or size < -1 or size > stop - pos:
                 return False
-            t[2 * capacity + row] = pos
-            t[3 * capacity + row] = size
+            s[row] = cython.cast(cython.int, pos)
+            s[capacity + row] = cython.cast(cython.int, size)
             if size > 0:
                 pos += size
             packed = _varint(p, pos, stop)
@@ -422,11 +447,10 @@ class Columns:
             size = packed >> 4
             if packed == 0 or size < -1 or size > stop - pos:
                 return False
-            t[4 * capacity + row] = pos
-            t[5 * capacity + row] = size
+            s[2 * capacity + row] = cython.cast(cython.int, pos)
+            s[3 * capacity + row] = cython.cast(cython.int, size)
             if size > 0:
                 pos += size
-            t[6 * capacity + row] = pos
             # Nearly every record has no headers, and ends with their count.
             if (pos + 1 != stop or p[pos] != 0) and _skip_headers(p, pos, stop) != stop:
                 return False

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
     from ... import _cython as cython
+    from ..memory import Pool
 else:
     try:
         import cython  # the compiler needs this very line
@@ -187,6 +188,7 @@ def _one_run(
     aborted: object,
     check_crc: cython.bint,
     max_decompressed_bytes: int,
+    pool: object,
 ) -> tuple[object, int, int]:
     batches: list[int] = []
     capacity: cython.longlong = 0
@@ -238,7 +240,7 @@ def _one_run(
         pos = stop
     if not batches:
         return None, pos, next_offset
-    columns = _columns(p, whole, batches, capacity, codec, from_offset, topic, partition, max_decompressed_bytes)
+    columns = _columns(p, whole, batches, capacity, codec, from_offset, topic, partition, max_decompressed_bytes, pool)
     columns.leader_epoch = epoch
     columns.log_append_time = kind != 0
     columns.next_offset = next_offset
@@ -256,6 +258,7 @@ def _columns(
     topic: str,
     partition: int,
     max_decompressed_bytes: int,
+    pool: object,
 ) -> Columns:
     """The records of the batches at these places, which are several plain ones or one that is compressed."""
     payload: Any = whole
@@ -268,7 +271,7 @@ def _columns(
         payload = decompress(codec, whole[pos + HEADER_SIZE : pos + _int32(p, pos + 8) + 12], max_decompressed_bytes)
         if capacity * RECORD_BYTES_MIN > len(payload):
             raise _corrupt(topic, partition, _int64(p, pos), f"{capacity} records in {len(payload)} bytes")
-    columns: Columns = Columns(topic, partition, payload, capacity)
+    columns: Columns = Columns(topic, partition, payload, capacity, pool)
     for place in batches:
         pos = place
         start = pos + HEADER_SIZE
@@ -327,11 +330,12 @@ def read_run(
     aborted: Aborted | None,
     check_crc: cython.bint,
     max_decompressed_bytes: int,
+    pool: Pool | None = None,
 ) -> tuple[Columns | None, int, int]:
     """(columns, place behind the run, next offset to fetch); columns are None where the run has no record to give.
 
     `aborted`: for read_committed; None gives the records of aborted transactions too. The place is `end` where only a
-    part of a batch is left.
+    part of a batch is left. `pool`: where the memory of the columns comes from.
     """
     if cython.compiled:
         view = cython.declare(Py_buffer)
@@ -341,7 +345,7 @@ def read_run(
                 raise IndexError(f"no range of a buffer of {view.len} bytes: {pos} to {end}")
             return _one_run(
                 cython.cast(cython.p_uchar, view.buf), memoryview(buffer).cast("B"), pos, end, from_offset, topic,
-                partition, aborted, check_crc, max_decompressed_bytes,
+                partition, aborted, check_crc, max_decompressed_bytes, pool,
             )  # type: ignore[return-value]  # fmt: skip
         finally:
             PyBuffer_Release(cython.address(view))
@@ -349,5 +353,5 @@ def read_run(
     if pos < 0 or end > len(whole) or pos > end:
         raise IndexError(f"no range of a buffer of {len(whole)} bytes: {pos} to {end}")
     return _one_run(  # type: ignore[return-value]
-        whole, whole, pos, end, from_offset, topic, partition, aborted, check_crc, max_decompressed_bytes
+        whole, whole, pos, end, from_offset, topic, partition, aborted, check_crc, max_decompressed_bytes, pool
     )

@@ -40,7 +40,9 @@ class Slice(NamedTuple):
 class Batch:
     """Records that were given together. While the body of `async for batch in …` runs, they are in hand."""
 
-    def __init__(self, slices: list[Slice], commit: Callable[[], Awaitable[None]] | None = None) -> None:
+    def __init__(
+        self, slices: list[Slice], commit: Callable[[dict[TopicAndPartition, int]], Awaitable[None]] | None = None
+    ) -> None:
         self.slices = slices
         self._commit = commit
 
@@ -75,7 +77,7 @@ class Batch:
         """Commit the offsets behind this batch now."""
         if self._commit is None:
             raise UnsupportedError("this batch does not come from a consumer group")
-        await self._commit()
+        await self._commit(self.next_offsets)
 
     # ── columns ─────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -150,16 +152,20 @@ class Batch:
         count = len(self)
         if total > BINARY_BYTES_MAX:
             raise SerializationError(f"{total} bytes of records in one batch: ask batches() for fewer records")
-        # Arrow's own pool: its memory was touched before, fresh pages would cost more than the copy.
-        ends, data = pa.allocate_buffer(4 * (count + 1)), pa.allocate_buffer(total)
-        memoryview(ends).cast("B")[:4] = bytes(4)
+        ends, data = self._memory(4 * (count + 1)), self._memory(total)
+        ends[:4] = bytes(4)
         validity = bytearray((count + 7) // 8 if nulls else 0)
         index = filled = 0
         for columns, row, stop in self.slices:
             filled = columns.gather(column, row, stop, ends, data, validity, index, filled)
             index += stop - row
-        buffers = [pa.py_buffer(validity) if nulls else None, ends, data]
+        buffers = [pa.py_buffer(validity) if nulls else None, pa.py_buffer(ends), pa.py_buffer(data)]
         return pa.Array.from_buffers(pa.binary(), count, buffers, null_count=nulls)
+
+    def _memory(self, size: int) -> memoryview:
+        """Room for a column. It is used again when no column refers to it: fresh pages would cost more than the copy."""
+        pool = self.slices[0].columns.pool if self.slices else None
+        return memoryview(bytearray(size) if pool is None else pool.take(size))[:size]
 
     def _headers(self, pa: Any) -> Any:
         kind = pa.list_(pa.struct([("key", pa.string()), ("value", pa.binary())]))

@@ -75,9 +75,8 @@ class Consumer(ConsumerCore, Generic[K, V]):
                 slices = await lane.collect(room, wait_s)
                 if not slices:
                     return
-                batch = Batch(slices)
-                batch._commit = lambda batch=batch: self.commit(batch.next_offsets)
-                yield batch
+                # No reference from the batch to itself: its memory is free when the loop goes on, not at a collection.
+                yield Batch(slices, self.commit)
                 lane.done()
                 if self._policy.kind == "batch":
                     await self._commit_processed()

@@ -25,6 +25,7 @@ from ...protocol.apis.fetch import FetchRequest
 from ...protocol.errors import ErrorCode, KafkaError
 from ..cluster import Cluster
 from ..errors import BadResponseError, BrokerError, ClientError, ConnectError, broker_error, error_code
+from ..memory import Pool
 from ..net import Connection
 from ..telemetry.windows import Window
 from ._columns_cy import Columns
@@ -38,7 +39,8 @@ log = logging.getLogger("ottla.client")
 
 #: More than the broker waits for records; then the connection is dead.
 FETCH_PATIENCE_MS = 30_000
-#: How many bytes of one partition may lie here while others have none: a share of prefetch.bytes.
+#: A partition of which so much lies here is not asked for; the share of prefetch.bytes may be less.
+PREFETCH_SHARE_BYTES = 4 << 20
 _MOVED = {
     ErrorCode.NOT_LEADER_OR_FOLLOWER, ErrorCode.FENCED_LEADER_EPOCH, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION,
     ErrorCode.REPLICA_NOT_AVAILABLE, ErrorCode.KAFKA_STORAGE_ERROR, ErrorCode.UNKNOWN_TOPIC_ID,
@@ -93,6 +95,8 @@ class Fetcher:
         self.chunks: deque[Chunk] = deque()
         self.buffered_bytes = 0
         self.closed = False
+        #: Memory of answers and of the columns that are made of them.
+        self.pool = Pool()
         self._waiters: list[asyncio.Future[None]] = []
         #: For telemetry: how long Fetch took, and how long readers waited for records.
         self.latency_ms = Window()
@@ -166,8 +170,9 @@ class Fetcher:
         if position.retry_at_ms > now:
             self._kick_in(position.retry_at_ms - now)
             return False
-        # One partition shall not take all the room while others have nothing here.
-        share = max(self.config.max_partition_fetch_bytes, self.config.prefetch_bytes // 2)
+        # One partition shall not take all the room while others have nothing here. And what is read soon after it came
+        # is read from the processor's caches, in buffers that go round; one Fetch is on the way meanwhile.
+        share = max(self.config.max_partition_fetch_bytes, min(PREFETCH_SHARE_BYTES, self.config.prefetch_bytes // 2))
         return position.buffered_bytes < share
 
     def _kick_in(self, wait_ms: float) -> None:
@@ -198,6 +203,7 @@ class Fetcher:
             raise ConnectError(f"metadata knows no broker {node}", stage="dns", broker=str(node))
         self._sessions[node] = FetchSession()
         connection = await self.cluster.connector.connect(known.address, node)
+        connection.pool = self.pool
         if self.closed:
             connection.close()
         self._connections[node] = connection
@@ -373,7 +379,11 @@ class Fetcher:
                 self._done(chunks.popleft())
                 continue
             position = chunk.position
-            if position.paused or position.key in self._loading or (wanted is not None and chunk.error is None and not wanted(position)):
+            if (
+                position.paused
+                or position.key in self._loading
+                or (wanted is not None and chunk.error is None and not wanted(position))
+            ):
                 skipped.append(chunks.popleft())
                 continue
             if chunk.error is not None:
@@ -417,7 +427,7 @@ class Fetcher:
         try:
             columns, chunk.place, chunk.next_offset = read_run(
                 chunk.buffer, chunk.place, chunk.end, chunk.next_offset, position.topic, position.partition,
-                chunk.aborted, self.config.check_crcs, self.config.max_decompressed_bytes,
+                chunk.aborted, self.config.check_crcs, self.config.max_decompressed_bytes, self.pool,
             )  # fmt: skip
         except KafkaError as problem:
             offset = chunk.next_offset

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
+import weakref
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 
@@ -415,6 +417,22 @@ async def test_prefetching_stops_at_its_bound(kafka: Kafka) -> None:
             if count == 400:
                 break
     assert most < 250_000
+
+
+async def test_a_batch_is_free_as_soon_as_the_loop_goes_on(kafka: Kafka) -> None:
+    """Its memory is needed for the next answer: it must not wait for a garbage collection."""
+    fill(kafka, 3, partitions=1)
+    gc.disable()
+    try:
+        async with Consumer(kafka.bootstrap, "orders", start="earliest") as consumer:
+            seen = []
+            async for batch in consumer.batches(max_records=1):
+                assert [ref() for ref in seen] == [None] * len(seen)
+                seen.append(weakref.ref(batch))
+                if len(seen) == 3:
+                    break
+    finally:
+        gc.enable()
 
 
 async def test_20_members_share_20_partitions(kafka: Kafka) -> None:
