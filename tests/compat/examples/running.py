@@ -21,6 +21,8 @@ from tests.compat.examples.cases import B, Case
 
 #: An example that has not said everything by then has failed.
 PATIENCE_S = 120.0
+#: An endless one that says nothing is interrupted after so long.
+_QUIET_S = 10.0
 _FROM = re.compile(r"^(\s*)from (confluent_kafka|aiokafka|kafka)(?=[.\s])", re.MULTILINE)
 _IMPORT = re.compile(r"^(\s*)import (confluent_kafka|aiokafka|kafka)$", re.MULTILINE)
 _BLOCK = re.compile(r"^\.\. code(?:-block)?:: *python\n((?:(?:[ \t].*)?\n)+)", re.MULTILINE)
@@ -66,9 +68,10 @@ class Run:
         for line in out:
             self.said += line
 
-    def left(self) -> list[str]:
+    def left(self, closing: bool = False) -> list[str]:
         """What it has not said."""
-        return [each for each in self.case.expect if not re.search(each, self.said)]
+        wanted = (*self.case.expect, *self.case.closing) if closing else self.case.expect
+        return [each for each in wanted if not re.search(each, self.said)]
 
     def judge(self, producer: Producer[str, str]) -> str:
         """ "" where it is right, else what is wrong."""
@@ -78,22 +81,19 @@ class Run:
             for topic, value in self.case.feed.items():
                 producer.enqueue(topic, value)
             self._reader.join(0.3)
-            # What comes only at the end (the last ones) cannot be waited for: the first is enough, and a moment more.
-            enough = (
-                len(self.left()) < max(1, len(self.case.expect)) if self.case.expect else time.monotonic() > began + 8
-            )
+            enough = not self.left() if self.case.expect else time.monotonic() > began + _QUIET_S
             if self.case.endless and not interrupted and enough:
-                self._reader.join(3.0)
                 self._process.send_signal(signal.SIGINT)
                 interrupted = True
         if self._process.poll() is None:
             self._process.kill()
             self._process.wait()
-            return f"it does not end; not said: {self.left()}"
+            return f"it does not end; not said: {self.left(closing=True)}"
         self._reader.join(5.0)
+        left = self.left(closing=True)
         if self._process.returncode not in self.case.codes:
-            return f"exit code {self._process.returncode}; not said: {self.left()}"
-        return f"not said: {self.left()}" if self.left() else ""
+            return f"exit code {self._process.returncode}; not said: {left}"
+        return f"not said: {left}" if left else ""
 
 
 class Ground:

@@ -94,6 +94,13 @@ class ConfigResource:
             return OurResource.group(self.name)
         return OurResource.topic(self.name) if self.restype is ResourceType.TOPIC else OurResource.broker(self.name)
 
+    def __len__(self) -> int:
+        """How many configs there are to set."""
+        return len(self.set_config_dict)
+
+    def __bool__(self) -> bool:
+        return True
+
     def __hash__(self) -> int:
         return hash((self.restype, self.name))
 
