@@ -30,6 +30,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..metadata.configs.broker import BROKER, DYNAMIC_ONLY
+from ..metadata.configs.connection_limits import address_limits
 from ..metadata.configs.resolve import Levels, base_name, topic_values
 from ..metadata.configs.topic import TOPIC
 from ..metadata.configs.values import Value, did_you_mean
@@ -138,7 +139,13 @@ class BrokerConfig:
         static = values
         if int(static.get("broker.id", -1)) < 0:
             static["broker.id"] = static["node.id"]  # Kafka fills the one from the other as well
-        return cls(static)
+        config = cls(static)
+        try:
+            address_limits(config.levels)
+        except KafkaError as error:
+            key = "max.connections.per.ip.overrides"
+            raise ConfigError(f"{origins.get(key, 'max.connections.per.ip')}: {key}: {error.message}") from None
+        return config
 
     # -- values ----------------------------------------------------------------------------------------------------
 

@@ -13,10 +13,12 @@ import asyncio
 import logging
 import resource
 import socket
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
+from ..metadata.configs.connection_limits import address_limits
 from .authentication import SaslAuthentication
 from .connection import Authentication, Connection
 from .connection_limits import SWEEP_INTERVAL_S
@@ -59,9 +61,12 @@ class Listener:
     #: Numbers the connections of all listeners in the order in which they are accepted.
     numbers = count(1)
 
-    def __init__(self, broker: Broker, name: str, host: str, port: int, protocol: str = "PLAINTEXT") -> None:
+    def __init__(
+        self, broker: Broker, name: str, host: str, port: int, protocol: str = "PLAINTEXT", levels: Levels | None = None
+    ) -> None:
         config = broker.config
-        self.security = ListenerSecurity(name, protocol, config.levels)
+        levels = levels or config.levels
+        self.security = ListenerSecurity(name, protocol, levels)
         self.broker = broker
         self.metrics = broker.metrics
         self.dispatcher = broker.dispatcher
@@ -85,11 +90,11 @@ class Listener:
         self.connections_max = 0
         self.connections_per_ip_max = 0
         #: Addresses that may hold more or fewer connections than others.
-        self.connections_by_ip_max: dict[str, int] = {}
+        self.connections_by_ip_max: Mapping[str, int] = {}
         self.authentications = AuthenticationCounts()
         self.tasks: set[asyncio.Future[Any]] = set()
         self.sasl = SaslListener(self) if self.security.uses_sasl else None
-        self.configure(config.levels)
+        self.configure(levels)
         self.idle_ticks_max = config.integer("connections.max.idle.ms") / 1000 / SWEEP_INTERVAL_S
         #: Sweeps so far: a clock that costs nothing to read.
         self.ticks = 0
@@ -115,11 +120,15 @@ class Listener:
         wanted = levels.integer("max.connections") if own is None else min(int(own), levels.integer("max.connections"))
         files_max = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
         self.connections_max = min(wanted, max(files_max - FILES_RESERVED, 1))
-        self.connections_per_ip_max = levels.integer("max.connections.per.ip")
-        pairs = (levels.text("max.connections.per.ip.overrides") or "").split(",")
-        self.connections_by_ip_max = {
-            host.strip(): int(count) for host, _, count in (pair.rpartition(":") for pair in pairs) if host
-        }
+        self.connections_per_ip_max, self.connections_by_ip_max = address_limits(levels)
+
+    async def open(self) -> None:
+        """Make ready what it serves with and take the port; raises what keeps it from that."""
+        if self.tls is not None:
+            self.tls.start()
+        if self.sasl is not None:
+            await self.broker.key_sets.start(self.sasl.offers.values())
+        await self.bind()
 
     async def bind(self) -> None:
         """Take the port, before anything is done that needs it; raises OSError if somebody serves on it.

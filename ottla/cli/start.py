@@ -61,7 +61,8 @@ def load_config(arguments: argparse.Namespace) -> BrokerConfig:
     if arguments.data_dir is not None:
         sets["log.dirs"] = str(arguments.data_dir)
     if arguments.config is not None and not arguments.config.is_file():
-        raise Trouble(f"there is no configuration file {arguments.config}", "check the path given to --config", MISUSED)
+        what = "a folder is no configuration file:" if arguments.config.is_dir() else "there is no configuration file"
+        raise Trouble(f"{what} {arguments.config}", "check the path given to --config", MISUSED)
     if arguments.allow_plaintext:
         sets["ottla.allow.plaintext.listeners"] = "true"
     defaults = {"log.dirs": str(default_data_dir()), "listeners": f"PLAINTEXT://{DEFAULT_LISTEN}"}

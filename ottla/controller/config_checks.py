@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 
 from ..metadata.configs.broker import BROKER
 from ..metadata.configs.client_metrics import CLIENT_METRICS
+from ..metadata.configs.connection_limits import address_limits
 from ..metadata.configs.definition import PER_BROKER, READ_ONLY
 from ..metadata.configs.group import GROUP
 from ..metadata.configs.resolve import Levels, base_name, group_default, topic_value
@@ -25,10 +26,14 @@ LISTENER_SECURITY = frozenset({
     "ssl.keystore.certificate.chain", "ssl.truststore.type", "ssl.truststore.location", "ssl.truststore.password",
     "ssl.truststore.certificates",
 })  # fmt: skip
-#: Kafka can open and close listeners while it runs; this broker does so at its start only.
-FIXED_LISTENERS = frozenset({"listeners", "listener.security.protocol.map"})
 #: Per listener, and yet settable for all brokers at once.
 _CLUSTER_LISTENER = frozenset({"max.connections", "max.connection.creation.rate", "num.network.threads"})
+#: Limits that Kafka lets nobody set to zero while it runs.
+_ABOVE_NONE = frozenset({"max.connections", "max.connection.creation.rate"})
+_THREADS = (
+    "num.io.threads", "num.replica.fetchers", "num.recovery.threads.per.data.dir", "background.threads", "num.network.threads",
+    "log.cleaner.threads",
+)  # fmt: skip
 _JAAS_KEY = re.compile(r"listener\.name\.[^.]+\.([^.]+)\.sasl\.jaas\.config")
 #: Client-metrics: the shortest and longest push interval (`ClientMetricsConfigs`).
 PUSH_INTERVAL_MIN_MS, PUSH_INTERVAL_MAX_MS = 100, 3_600_000
@@ -63,7 +68,7 @@ def check_topic_configs(configs: Mapping[str, str], levels: Levels) -> dict[str,
 
 def check_broker_configs(configs: Mapping[str, str], levels: Levels, *, per_broker: bool) -> None:
     """Check a broker's dynamic configs, or those for all brokers. Kafka allows keys it does not know."""
-    fixed = [k for k in configs if k in FIXED_LISTENERS or (k in BROKER and BROKER[k].update_mode == READ_ONLY)]
+    fixed = [k for k in configs if k in BROKER and BROKER[k].update_mode == READ_ONLY]
     _refuse_some(fixed, "Cannot update these configs dynamically")
     why = "These security configs can be dynamically updated only per-listener using the listener prefix"
     _refuse_some([k for k in configs if k in LISTENER_SECURITY], why)
@@ -79,7 +84,11 @@ def check_broker_configs(configs: Mapping[str, str], levels: Levels, *, per_brok
     if not per_broker:
         local = [k for k in configs if _is_per_broker(k)]
         _refuse_some(local, "Cannot update these configs at default cluster level, broker id must be specified")
-    _check_broker_lags(configs, levels, per_broker=per_broker)
+    changed = levels._replace(dynamic_broker=configs) if per_broker else levels._replace(dynamic_default=configs)
+    _check_broker_lags(changed)
+    address_limits(changed)
+    _check_limits(configs)
+    _check_threads(levels, changed)
 
 
 def _is_per_broker(key: str) -> bool:
@@ -99,13 +108,45 @@ def _check_jaas(key: str, value: str) -> None:
         raise KafkaError(ErrorCode.INVALID_REQUEST, f"Invalid value for configuration {key}: {problem}") from None
 
 
-def _check_broker_lags(configs: Mapping[str, str], levels: Levels, *, per_broker: bool) -> None:
-    changed = levels._replace(dynamic_broker=configs) if per_broker else levels._replace(dynamic_default=configs)
+def _check_broker_lags(changed: Levels) -> None:
     low = changed.integer("log.cleaner.min.compaction.lag.ms")
     high = changed.integer("log.cleaner.max.compaction.lag.ms")
     if low > high:
         why = f"conflict topic config setting min.compaction.lag.ms ({low}) > max.compaction.lag.ms ({high})"
         raise _bad_config(why)
+
+
+def _check_limits(configs: Mapping[str, str]) -> None:
+    """Check that somebody can still connect: no client could undo a limit of none."""
+    for key, value in configs.items():
+        if base_name(key) in _ABOVE_NONE and int(value) <= 0:
+            raise _not_dynamic(f"Invalid {base_name(key)} {int(value)}")
+
+
+def _check_threads(before: Levels, changed: Levels) -> None:
+    """Check that numbers of threads change by no more than Kafka lets them: to half, to double."""
+    for key in _THREADS:
+        old, new = before.integer(key), changed.integer(key)
+        if new == old:
+            continue
+        if key == "log.cleaner.threads":
+            less = "Log cleaner threads cannot be reduced to less than half the current value"
+            more = "Log cleaner threads cannot be increased to more than double the current value"
+        else:
+            failed = f"Dynamic thread count update validation failed for {key}={new}, value should"
+            less, more = (
+                f"{failed} be at least half the current value",
+                f"{failed} not be greater than double the current value",
+            )
+        if new < old // 2:
+            raise _not_dynamic(f"{less} {old}")
+        if new > old * 2:
+            raise _not_dynamic(f"{more} {old}")
+
+
+def _not_dynamic(why: str) -> KafkaError:
+    text = f"Invalid value org.apache.kafka.common.config.ConfigException: {why} for configuration Invalid dynamic configuration"
+    return KafkaError(ErrorCode.INVALID_REQUEST, text)
 
 
 def _refuse_some(keys: Iterable[str], why: str) -> None:

@@ -102,6 +102,8 @@ def test_any_text_is_properties(text: str) -> None:
     ({"logRetentionHours": "1"}, r"no config 'logRetentionHours' \(did you mean 'log.retention.hours'\?\)"),
     ({"cleanup.policy": "compact"}, r"did you mean 'log.cleanup.policy'"),
     ({"flush.ms": "1"}, r"that is a topic config; its broker config is log.flush.interval.ms"),
+    ({"max.connections.per.ip.overrides": "127.0.0.1:a"}, r'--set: max.connections.per.ip.overrides: For input string: "a"'),
+    ({"max.connections.per.ip": "0"}, r"can be set to zero only if max.connections.per.ip.overrides property is set"),
     ({"xyzzy": "1"}, r"there is no config 'xyzzy'$"),
     ({"num.partitions": "many"}, r"--set: Invalid value many for configuration num.partitions: Not a number of type INT"),
     ({"num.partitions": "0"}, r"Value must be at least 1"),

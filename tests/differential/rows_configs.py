@@ -208,6 +208,32 @@ INCREMENTALS = [
     incremental("nothing"),
     incremental("broker, dynamic", (BROKER, NODE, [("log.cleaner.threads", SET, "2")])),
     incremental("broker, back", (BROKER, NODE, [("log.cleaner.threads", DELETE, None)])),
+    *(
+        incremental(f"broker, {key}={value}", (BROKER, of, [(key, SET, value)]))
+        for key, value, of in (
+            ("max.connections.per.ip.overrides", "127.0.0.1:a", NODE),
+            ("max.connections.per.ip.overrides", "127.0.0.1", NODE),
+            ("max.connections.per.ip.overrides", "host#:5", ""),
+            ("max.connections.per.ip.overrides", "127.0.0.9:5,", NODE),
+            ("max.connections.per.ip.overrides", "", NODE),
+            ("max.connections.per.ip", "0", NODE),
+            ("max.connections", "0", NODE),
+            ("max.connections", "0", ""),
+            ("max.connection.creation.rate", "0", ""),
+            ("listener.name.plaintext.max.connections", "0", NODE),
+            ("listener.name.plaintext.max.connections", "abc", NODE),
+            ("listener.name.plaintext.max.connection.creation.rate", "0", NODE),
+            ("num.io.threads", "1000", NODE),
+            ("num.io.threads", "1", ""),
+            ("num.network.threads", "1000", ""),
+            ("listener.name.plaintext.num.network.threads", "1000", NODE),
+            ("log.cleaner.threads", "99", NODE),
+            ("background.threads", "0", NODE),
+        )
+    ),
+    incremental(
+        "broker, limits and threads back", (BROKER, NODE, [("max.connections.per.ip.overrides", DELETE, None)])
+    ),
     incremental("broker, read-only key", (BROKER, NODE, [("broker.id", SET, "2")])),
     incremental("broker, cluster-wide key", (BROKER, "", [("log.retention.ms", SET, "700000000")])),
     describe(

@@ -26,6 +26,29 @@ async def test_an_answer_has_a_limit_and_says_so(client: Client, monkeypatch: py
     assert sum(len(result.configs) for result in answer.results) < 3000
 
 
+async def refused(client: Client, name: str, key: str, value: str) -> str | None:
+    """What an alteration is refused with; None if it is not."""
+    changes = [AlterableConfig(name=key, value=value)]
+    resource = AlterConfigsResource(resource_type=ResourceType.BROKER, resource_name=name, configs=changes)
+    (row,) = (await client.call(IncrementalAlterConfigsRequest(resources=[resource]), 1)).responses
+    return row.error_message if row.error_code == ErrorCode.INVALID_REQUEST else None
+
+
+@pytest.mark.parametrize("name", ["", "1"])
+async def test_nobody_can_be_locked_out_by_a_config_nor_the_broker_broken(client: Client, name: str) -> None:
+    said = [
+        await refused(client, name, "max.connections", "0"),
+        await refused(client, name, "max.connection.creation.rate", "0"),
+        await refused(client, name, "max.connections.per.ip", "0"),
+        await refused(client, name, "max.connections.per.ip.overrides", "127.0.0.1:a"),
+        await refused(client, name, "max.connections.per.ip.overrides", "host#:5"),
+        await refused(client, name, "log.cleaner.threads", "99"),
+        await refused(client, name, "num.io.threads", "1000"),
+    ]
+    assert None not in said, said
+    await alter(client, name, **{"log.cleaner.threads": "2", "max.connections.per.ip.overrides": ""})
+
+
 async def alter(client: Client, name: str, **configs: str) -> None:
     changes = [AlterableConfig(name=key.replace("_", "."), value=value) for key, value in configs.items()]
     resource = AlterConfigsResource(resource_type=ResourceType.BROKER, resource_name=name, configs=changes)
