@@ -188,7 +188,7 @@ def _one_run(
     aborted: object,
     check_crc: cython.bint,
     max_decompressed_bytes: int,
-    pool: object,
+    pool: Any,
 ) -> tuple[object, int, int]:
     batches: list[int] = []
     capacity: cython.longlong = 0
@@ -258,7 +258,7 @@ def _columns(
     topic: str,
     partition: int,
     max_decompressed_bytes: int,
-    pool: object,
+    pool: Any,
 ) -> Columns:
     """The records of the batches at these places, which are several plain ones or one that is compressed."""
     payload: Any = whole
