@@ -22,6 +22,13 @@ class KafkaError(RuntimeError):
         return f"{type(self).__name__}: {super().__str__()}" if self.args else type(self).__name__
 
 
+class NoError(KafkaError):
+    """What stands where a class of error is told and there is none."""
+
+    errno = 0
+    message = "NO_ERROR"
+
+
 class Cancelled(KafkaError):
     retriable = True
 
@@ -165,6 +172,11 @@ for _code in ErrorCode:
         _bare = _name.removesuffix("Error")
         for _alias in (_name, _bare, f"{_bare}Error", *_ALIASES.get(_code.name, ())):
             globals().setdefault(_alias, _kind)
+
+
+def for_code(code: int) -> type[KafkaError]:
+    """The class of a code."""
+    return NoError if code == 0 else BY_CODE.get(code, BY_CODE[-1])
 
 
 def __getattr__(name: str) -> Any:

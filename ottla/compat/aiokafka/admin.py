@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, NamedTuple
 
-from ..kafka.admin import KafkaAdminClient, NewPartitions, NewTopic
+from ..kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient, NewPartitions, NewTopic
 
-__all__ = ["AIOKafkaAdminClient", "NewPartitions", "NewTopic"]
+__all__ = [
+    "AIOKafkaAdminClient", "ConfigResource", "ConfigResourceType", "NewPartitions", "NewTopic", "RecordsToDelete",
+]  # fmt: skip
+
+
+class RecordsToDelete(NamedTuple):
+    """Delete what lies before this offset."""
+
+    before_offset: int
 
 
 class AIOKafkaAdminClient:
@@ -64,3 +72,19 @@ class AIOKafkaAdminClient:
     async def delete_records(self, records_to_delete: Any, **_: Any) -> Any:
         before = {key: getattr(value, "before_offset", value) for key, value in records_to_delete.items()}
         return await self._call("delete_records", before)
+
+    async def describe_configs(self, config_resources: Any, **options: Any) -> Any:
+        return await self._call("describe_configs", config_resources, **options)
+
+    async def alter_configs(self, config_resources: Any, **options: Any) -> Any:
+        return await self._call("alter_configs", config_resources, **options)
+
+    async def describe_consumer_groups(self, group_ids: Any, *_: Any, **__: Any) -> Any:
+        return await self._call("describe_groups", group_ids)
+
+    async def delete_consumer_groups(self, group_ids: Any, *_: Any) -> Any:
+        return await self._call("delete_groups", group_ids)
+
+    async def find_coordinator(self, group_id: str, *_: Any) -> int:
+        """The id of the broker that coordinates the group."""
+        return int(await self._call("coordinator_of", group_id))

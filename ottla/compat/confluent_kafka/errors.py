@@ -386,8 +386,8 @@ class KafkaError:
             return self._code == other._code
         return isinstance(other, int) and self._code == other
 
-    def __lt__(self, other: object) -> bool:
-        return self._code < int(other._code if isinstance(other, KafkaError) else other)  # type: ignore[call-overload]
+    def __lt__(self, other: Any) -> bool:
+        return self._code < (other._code if isinstance(other, KafkaError) else int(other))
 
     def __hash__(self) -> int:
         return hash(self._code)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -225,16 +226,15 @@ class ShareConsumer(Crossing):
 
     # ── records ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def poll(self, timeout: float | None = -1) -> Messages:
+    def poll(self, timeout: float = -1) -> Messages:
         """What is there, or comes within `timeout` seconds; maybe nothing."""
-        import time
-
         with self._alone():
+            timeout = _seconds(timeout)
             if not self._sharing.topics:
                 raise _state("the share consumer is not subscribed to any topic")
             self._settle_given(polling=True)
             self._hooks.serve()
-            deadline = None if timeout is None or timeout < 0 else time.monotonic() + timeout
+            deadline = None if timeout < 0 else time.monotonic() + timeout
             while True:
                 self._serve()
                 left = _SLICE_S if deadline is None else min(_SLICE_S, max(0.0, deadline - time.monotonic()))
@@ -299,6 +299,7 @@ class ShareConsumer(Crossing):
     def commit_sync(self, timeout: float = 60) -> dict[TopicPartition, KafkaException | None]:
         """Send what was decided (implicit mode: accept all that was given): what became of it, by partition."""
         with self._alone():
+            _seconds(timeout)
             self._settle_given()
             sent, problem = self._run(self._sharing.commit())
             while self._told:  # implicit mode with a callback: it was sent just now
@@ -369,7 +370,7 @@ class DeserializingShareConsumer(ShareConsumer):
         self._value_deserializer = settings.pop("value.deserializer", None)
         super().__init__(settings)
 
-    def poll(self, timeout: float | None = -1) -> Messages:
+    def poll(self, timeout: float = -1) -> Messages:
         messages = super().poll(timeout)
         for message in messages:
             if message.error() is None:
@@ -394,3 +395,9 @@ class DeserializingShareConsumer(ShareConsumer):
 
 def _state(text: str) -> IllegalStateException:
     return IllegalStateException(KafkaError(-172, text))
+
+
+def _seconds(timeout: Any) -> float:
+    if not isinstance(timeout, int | float):
+        raise TypeError(f"must be real number, not {type(timeout).__name__}")
+    return timeout

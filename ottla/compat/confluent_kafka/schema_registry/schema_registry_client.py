@@ -39,6 +39,9 @@ class SchemaRegistryClient:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
         self.registry.close()
 
     def register_schema(self, subject_name: str, schema: Schema, normalize_schemas: bool = False) -> int:
@@ -212,6 +215,9 @@ class AsyncSchemaRegistryClient:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
         self.registry.close()
 
     def config(self) -> dict[str, Any]:

@@ -77,7 +77,7 @@ def record_subject_name_strategy(ctx: SerializationContext | None, record_name: 
 
 
 def reference_subject_name_strategy(ctx: SerializationContext | None, schema_ref: SchemaReference) -> str | None:
-    return None if schema_ref is None else schema_ref.name
+    return schema_ref.name if schema_ref else None
 
 
 def prefix_schema_id_serializer(payload: bytes, ctx: SerializationContext | None, schema_id: SchemaId) -> bytes:

@@ -6,12 +6,14 @@ from collections.abc import Iterable, Mapping
 from enum import IntEnum
 from typing import Any
 
-from ...client.admin.blocking import Admin
-from ...client.admin.configs import ConfigResource as OurResource
-from ...client.errors import ClientError
-from ..errors import KafkaConfigurationError, for_error
-from ..settings import translate
-from .structs import OffsetAndMetadata, TopicPartition
+from ....client.admin.blocking import Admin
+from ....client.admin.configs import ConfigResource as OurResource
+from ....client.errors import ClientError
+from ...errors import KafkaConfigurationError, for_error
+from ...settings import translate
+from ..structs import TopicPartition
+from .offsets import OffsetCalls
+from .security import SecurityCalls
 
 
 class NewTopic:
@@ -55,7 +57,7 @@ class ConfigResource:
         return made.get(self.resource_type, OurResource.broker)(self.name)
 
 
-class KafkaAdminClient:
+class KafkaAdminClient(SecurityCalls, OffsetCalls):
     """Settings are kafka-python's keywords."""
 
     def __init__(self, **configs: Any) -> None:
@@ -151,6 +153,12 @@ class KafkaAdminClient:
         for each in config_resources:
             self._try(lambda each=each: self._admin.configs.set(each._ours, each.configs, validate_only=validate_only))
 
+    def reset_configs(self, config_resources: Iterable[ConfigResource], validate_only: bool = False, **_: Any) -> None:
+        """Give these configs their defaults again."""
+        for each in config_resources:
+            names = list(each.configs or ())
+            self._try(lambda e=each, n=names: self._admin.configs.delete(e._ours, n, validate_only=validate_only))
+
     def delete_records(self, records_to_delete: Mapping[Any, int], **_: Any) -> dict[Any, int]:
         before = {tuple(key): offset for key, offset in records_to_delete.items()}
         found = self._try(lambda: self._admin.topics.delete_records(before))
@@ -175,19 +183,16 @@ class KafkaAdminClient:
             for group, t in told.items()
         }  # fmt: skip
 
-    def list_consumer_group_offsets(self, group_id: str, partitions: Any = None, **_: Any) -> dict[Any, Any]:
-        keys = None if partitions is None else [tuple(p) for p in partitions]
-        found = self._try(lambda: self._admin.groups.offsets(group_id, keys))
-        return {TopicPartition(*k): OffsetAndMetadata(c.offset, c.metadata, c.leader_epoch) for k, c in found.items()}
-
-    list_group_offsets = list_consumer_group_offsets
-
     def delete_groups(self, group_ids: Iterable[str], *_: Any, **__: Any) -> dict[str, str]:
         names = list(group_ids)
         self._try(lambda: self._admin.groups.delete(names))
         return dict.fromkeys(names, "OK")
 
     delete_consumer_groups = delete_groups
+
+    def coordinator_of(self, group_id: str) -> int:
+        """The id of the broker that coordinates a group."""
+        return int(self._try(lambda: self._admin.groups.describe(group_id)).coordinator)
 
     def describe_cluster(self) -> dict[str, Any]:
         told = self._try(self._admin.cluster.describe)
