@@ -44,6 +44,14 @@ class JsonSchema(RegisteredSerde[T]):
         if self._validate:
             needs("jsonschema_rs", "jsonschema")
 
+    def encode_with(self, encode: Callable[[Any], bytes]) -> None:
+        """Use another JSON writer."""
+        self._encode = encode
+
+    def decode_with(self, decode: Callable[[bytes], Any]) -> None:
+        """Use another JSON reader."""
+        self._decode = decode
+
     @property
     def record(self) -> str | None:
         return self._title

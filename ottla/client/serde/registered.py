@@ -38,6 +38,8 @@ class Chosen(NamedTuple):
     header: tuple[str, bytes] | None
     encode: Callable[[Any], bytes]
     until: float
+    id: int
+    guid: str | None
 
 
 class RegisteredSerde(Generic[T]):
@@ -141,6 +143,8 @@ class RegisteredSerde(Generic[T]):
         subject = self.subject(topic, field, self.record)
         schema: Schema | None = None
         guid: str | None = None
+        lead: bytes
+        note: tuple[str, bytes] | None
         if self.use_schema_id is not None:
             schema = self.registry.get(self.use_schema_id)
             schema_id = self.use_schema_id
@@ -158,11 +162,10 @@ class RegisteredSerde(Generic[T]):
         if self.in_header:
             if guid is None:
                 raise SerializationError("the registry gave no GUID", hint='schema_id_in="prefix" needs none')
-            made = Chosen(
-                b"", (framing.HEADERS[field], framing.header(guid, self.indexes)), self.encoder(schema), until
-            )
+            lead, note = b"", (framing.HEADERS[field], framing.header(guid, self.indexes))
         else:
-            made = Chosen(framing.prefix(schema_id, self.indexes), None, self.encoder(schema), until)
+            lead, note = framing.prefix(schema_id, self.indexes), None
+        made = Chosen(lead, note, self.encoder(schema), until, schema_id, guid)
         self._chosen.put((topic, field), made)
         return made
 
