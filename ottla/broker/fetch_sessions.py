@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from ..controller.decision import Randomness
     from ..protocol.apis.fetch import FetchPartition, FetchRequest, PartitionData
 
-NO_SESSION = 0
 INITIAL_EPOCH = 0
 FINAL_EPOCH = -1
 #: Kafka's `min.incremental.fetch.session.eviction.ms`: a session used within it is not taken away.

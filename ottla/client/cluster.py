@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 from ..protocol.apis import API_KEYS
@@ -497,12 +497,3 @@ def _too_late(api: str, budget_ms: int, problem: ClientError) -> ClientError:
     if isinstance(problem, ConnectError):
         return problem
     return ClientTimeoutError(f"not done after {budget_ms} ms: {problem}", api=api, broker=problem.broker)
-
-
-async def with_deadline(work: Awaitable[Any], timeout_ms: int, what: str) -> Any:
-    """Wait for something at most so long; `ClientTimeoutError` says for what."""
-    try:
-        async with asyncio.timeout(timeout_ms / 1000):
-            return await work
-    except TimeoutError:
-        raise ClientTimeoutError(f"{what} took longer than {timeout_ms} ms") from None

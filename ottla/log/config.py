@@ -14,7 +14,6 @@ from ottla.records.header import TimestampType
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
 INT64_MAX = (1 << 63) - 1
-INT32_MAX = (1 << 31) - 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,9 +89,6 @@ class LogDirectory:
         except (FileNotFoundError, CorruptSidecarError):
             return {}
 
-    def write_offsets(self, name: str, offsets: Offsets) -> None:
-        self.prepare_offsets(name, offsets)()
-
     def prepare_offsets(self, name: str, offsets: Offsets) -> Callable[[], None]:
         """A write of a checkpoint for any thread. What was prepared earlier and comes later is not written at all: the
         file never goes back, and two threads never share its temporary one."""

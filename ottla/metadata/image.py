@@ -23,7 +23,7 @@ do not belong together and raises `ReplayError`; it is never skipped.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -48,8 +48,6 @@ __all__ = [
 
 #: Kafka's leader id of a partition that nobody leads.
 NO_LEADER = -1
-#: The directory id Kafka writes when it does not know in which log dir a replica lies.
-UNASSIGNED_DIRECTORY = bytes(16)
 
 
 class ReplayError(Exception):
@@ -226,9 +224,6 @@ class MetadataImage:
         for record in records:
             delta.replay(record)
         return delta.image(self.version + 1 if version is None else version)
-
-    def at_version(self, version: int) -> MetadataImage:
-        return replace(self, version=version)
 
     def records(self) -> list[Data]:
         """List the records that make this image out of the empty one."""

@@ -59,11 +59,6 @@ def parse_jaas(text: str) -> JaasEntry:
     return entry
 
 
-def login_module_of(text: str) -> str:
-    """Return the login module that a `sasl.jaas.config` names, checked."""
-    return parse_jaas(text).module
-
-
 def for_mechanism(text: str, mechanism: str) -> Mapping[str, str]:
     """Return the options of an entry that must be one for this mechanism."""
     entry = parse_jaas(text)

@@ -31,7 +31,6 @@ TRANSACTION_REFUSED = ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED
 #: Where a batch says whether it belongs to a transaction.
 _ATTRIBUTES_LOW_BYTE = 22
 _METADATA_IDS_SINCE = 12
-_NO_OFFSETS_LIST_SINCE = 1
 
 
 def named_topic(context: Context, name: str | None, topic_id: bytes) -> str | None:

@@ -13,7 +13,6 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from ...protocol.apis.fetch import FetchPartition, FetchRequest, FetchTopic, ForgottenTopic
-from ...protocol.schema import ZERO_UUID
 from .assignors.types import TopicAndPartition
 
 EPOCH_MAX = (1 << 31) - 1
@@ -87,6 +86,3 @@ class FetchSession:
 
 def _topic(kind: Any, name: str, topic_id: bytes, ids: bool) -> Any:
     return kind(topic_id=topic_id, partitions=[]) if ids else kind(topic=name, partitions=[])
-
-
-NO_TOPIC_ID = ZERO_UUID

@@ -232,11 +232,6 @@ class TransactionShard:
             self._written = (record, transaction)
         return record
 
-    def is_ending(self, transactional_id: str) -> bool:
-        """Whether the markers of a transaction are being written."""
-        known = self._transactions.get(transactional_id)
-        return known is not None and known.state in PREPARED
-
     # -- administrators ----------------------------------------------------------------------------------------
 
     def listed(self, filters: Filters, now_ms: int) -> list[ListedTransaction]:
