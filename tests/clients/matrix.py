@@ -416,7 +416,7 @@ a topic's configs, add partitions, list groups, delete.
 {outcome}
 
 Blank lines are not in the corpus (kcat does not send them), nor lines with a carriage return (the console producer splits there).
-Old lines: Java 2.8, librdkafka 1.9 and 2.0.2 (Debian's, behind kcat), kafka-python 2.0.2, franz-go 1.8, sarama 1.29, kafkajs 1.16.
+Old lines: Java 2.8, librdkafka 1.9 and 2.0.2 (Debian's, behind kcat), kafka-python 2.0.2, franz-go 1.8, sarama 1.38, kafkajs 1.16.
 Not in the table: `@confluentinc/kafka-javascript`, which is librdkafka again and fetches a binary from outside npm's registry.
 """
 

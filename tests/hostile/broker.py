@@ -142,7 +142,8 @@ class Victim:
         if kind is None:
             assert self.process.poll() is None, f"the broker ended by itself:\n{self.log.read_text()[-3000:]}"
             assert self.stop() == 0, self.log.read_text()[-3000:]
-            assert self.trouble() == []
+            trouble = self.trouble()
+            assert trouble == [], "\n".join([f"{len(trouble)} lines of trouble in {self.log}", *trouble[:60]])
         else:
             self.process.kill()
             self.process.communicate()

@@ -153,6 +153,11 @@ def run(folder: Path, frames: int, seed: int, progress: Callable[[int], None] = 
                 topics, made_groups = tidy(victim, HONEST_TOPIC, PREY)
                 counts.update(topics=topics, groups=made_groups)
                 assert victim.alive(), victim.log.read_text(errors="replace")[-5000:]
+                if trouble := victim.trouble():  # the slice by itself shows it again, within seconds
+                    again = f"again: --seed {seed + done - count} --frames {count}"
+                    raise AssertionError(
+                        "\n".join([again, *trouble[:60], victim.log.read_text(errors="replace")[-20_000:]])
+                    )
                 if not rss_before:
                     rss_before, sockets_before, threads_before = victim.memory(), victim.sockets(), victim.threads()
                     victim.forget_peak()
