@@ -30,7 +30,6 @@ from .bootstrap_users import USERS, nobody_of, read_users
 from .chance import RANDOM
 from .client_telemetry import ClientTelemetry
 from .clock import Clock, SystemClock
-from .config import SECURITY_PROTOCOLS
 from .controller import Controller
 from .coordinators.groups import GroupCoordinatorService
 from .coordinators.service import CoordinatorService
@@ -45,6 +44,7 @@ from .group_commit import GroupCommit
 from .identity import check_no_partitions, new_cluster_id, stored_cluster_id, write_identity
 from .jwks import ALLOWED_SETTING, KeySets
 from .listener import Listener
+from .listener_changes import ListenerChanges
 from .metrics import Metrics
 from .newcomers import Newcomers, handshake_threads
 from .partition import Partition
@@ -134,6 +134,8 @@ class Broker:
         self._took_over = False
         self.live_brokers: frozenset[int] = frozenset()
         self.listeners: list[Listener] = []
+        self.listener_changes = ListenerChanges(self)
+        self._incarnation = b""
         #: Set when the broker cannot go on; whoever runs the process stops it and reports a failure.
         self.failed = asyncio.Event()
         self.group_commit: GroupCommit | None = None
@@ -187,11 +189,7 @@ class Broker:
             self.credentials.load_pepper()
         self.listeners = [Listener(self, x.name, x.host, x.port, x.security_protocol) for x in config.listeners]
         for listener in self.listeners:
-            if listener.tls is not None:
-                listener.tls.start()
-            if listener.sasl is not None:
-                await self.key_sets.start(listener.sasl.offers.values())
-            await listener.bind()
+            await listener.open()
         self.apply(image)
         await self._register()
         await self.groups.start()
@@ -202,6 +200,7 @@ class Broker:
         self._tasks.append(asyncio.create_task(self.controller.follow(), name="follow metadata"))
         self._tasks[-1].add_done_callback(self.on_task_end)
         self.upkeep.start()
+        self.listener_changes.start()
         if address := config.string("ottla.metrics.listener"):
             from .monitoring.endpoint import MonitoringEndpoint  # nobody else needs what it is made with
 
@@ -212,6 +211,7 @@ class Broker:
         """Stop serving; with `clean`, sync everything and leave the clean shutdown marker."""
         if self.monitoring is not None:
             await asyncio.to_thread(self.monitoring.stop)  # its threads may be asking this loop
+        await self.listener_changes.stop()
         for listener in self.listeners:
             await listener.stop()
         self.newcomers.stop()
@@ -270,21 +270,22 @@ class Broker:
         """Tell the cluster that this broker lives and where."""
         self._session = await self.metadata.register(self.node_id)
         self.epoch = self._session.epoch
-        ports = {listener.name: listener.port for listener in self.listeners}
-        endpoints = [
-            EndpointImage(x.name, x.host, x.port, SECURITY_PROTOCOLS[x.security_protocol])
-            for x in self.config.advertised_listeners(ports)
-        ]
+        self._incarnation = RANDOM.randbytes(16)
+        await self.register_endpoints(after_crash=self._crashed)
+
+    async def register_endpoints(self, *, after_crash: bool = False) -> None:
+        """Tell the cluster where clients reach this broker."""
+        endpoints = [EndpointImage(*endpoint) for endpoint in self.listener_changes.endpoints()]
         await self.controller.submit(
             lambda image: register_broker(
                 image,
                 broker_id=self.node_id,
                 epoch=self.epoch,
-                incarnation_id=RANDOM.randbytes(16),
+                incarnation_id=self._incarnation,
                 endpoints=endpoints,
                 rack=self.config.rack,
                 log_dirs=self.directory_ids,
-                after_crash=self._crashed,
+                after_crash=after_crash,
             )
         )
 
@@ -317,9 +318,11 @@ class Broker:
         if old.version == 0 or levels != self.config.levels_in(old):
             for listener in self.listeners:
                 listener.configure(levels)
+            self.listener_changes.follow(levels)
 
     def probe(self, levels: Levels) -> None:
-        """Raise `KafkaError` if a listener could not go on with these dynamic configs."""
+        """Raise `KafkaError` if the listeners could not go on with these dynamic configs."""
+        self.listener_changes.check(levels)
         for listener in self.listeners:
             if listener.tls is not None:
                 listener.tls.check(levels)
