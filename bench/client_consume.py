@@ -2,7 +2,8 @@
 
 A topic is filled once for each size of record; then each client reads it, in turn, round by round, in a process of its own
 (`consume_driver`). CPU is that of the client's process by getrusage, because the machine is shared; throughput is by the clock
-and says less. The figure is the median of the rounds.
+and says less. The figure is the median of the rounds. Beside them stands the physical limit: the same bytes received and
+checksummed, and nothing else.
 """
 
 from __future__ import annotations
@@ -75,4 +76,6 @@ def _goals(outcome: Outcome) -> None:
     outcome.goals.append(
         Goal("by Arrow batch: CPU / confluent-kafka", cpu["ottla-arrow"] / cpu["confluent"], 0.1, False)
     )
+    for client, figures in outcome.figures.items():
+        figures["CPU ÷ physical limit"] = cpu[client] / cpu["limit"]
     outcome.goals.append(Goal("aiokafka's CPU / by record", cpu["aiokafka"] / cpu["ottla"], 5))

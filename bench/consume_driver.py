@@ -8,9 +8,14 @@ from __future__ import annotations
 
 import json
 import resource
+import socket
 import sys
 import time
 from collections.abc import Callable
+
+#: What a program that wants columns asks for at a time; it gets what is here, mostly one answer.
+ARROW_RECORDS = 50_000
+ANSWER_BYTES = 4 << 20
 
 
 class Meter:
@@ -62,7 +67,7 @@ async def ottla_arrow(bootstrap: str, topic: str, count: int) -> dict[str, float
     seen = size = 0
     meter = Meter()
     async with Consumer(bootstrap, topic, start="earliest") as consumer:
-        async for batch in consumer.batches(max_records=10_000):
+        async for batch in consumer.batches(max_records=ARROW_RECORDS):
             if not seen:
                 batch.to_arrow()["value"].nbytes  # noqa: B018  # what is imported at first use does not count
                 meter.first()
@@ -140,8 +145,44 @@ def kafka_python(bootstrap: str, topic: str, count: int) -> dict[str, float]:
     return meter.result(seen, size)
 
 
+def limit(bootstrap: str, topic: str, count: int) -> dict[str, float]:
+    """What no client can do without: the same bytes out of the socket, into memory that is warm, and their checksums."""
+    from ottla.client.consumer._runs_cy import scan
+    from ottla.protocol import codec
+    from ottla.protocol.apis.fetch import FetchPartition, FetchRequest, FetchResponse, FetchTopic
+    from ottla.protocol.framing import frame_request
+    from ottla.records.batch import crc32c
+
+    host, port = bootstrap.rsplit(":", 1)
+    meter, offset, size = Meter(), 0, 0
+    memory = memoryview(bytearray(ANSWER_BYTES + (64 << 10)))
+    with socket.create_connection((host, int(port))) as sock:
+        while offset < count:
+            part = FetchPartition(partition=0, fetch_offset=offset, partition_max_bytes=ANSWER_BYTES)
+            request = FetchRequest(
+                max_wait_ms=500,
+                min_bytes=1,
+                max_bytes=ANSWER_BYTES,
+                topics=[FetchTopic(topic=topic, partitions=[part])],
+            )
+            sock.sendall(b"".join(frame_request(1, 4, 1, None, codec.encoder(FetchRequest, 4)(request))))
+            end, have = 4, 0
+            while have < end:
+                have += sock.recv_into(memory[have:])
+                if end == 4 <= have:
+                    end = 4 + int.from_bytes(memory[:4], "big")
+            if not offset:
+                meter.first()
+            answer, _ = codec.decoder(FetchResponse, 4)(memory[:end], 8)
+            records = answer.responses[0].partitions[0].records
+            size += len(records)
+            crc32c(records)
+            offset = scan(records, 0, len(records))[0]
+    return meter.result(offset, size)
+
+
 ASYNC = {"ottla": ottla_records, "ottla-arrow": ottla_arrow, "aiokafka": aiokafka}
-PLAIN = {"confluent": confluent, "confluent-poll": confluent_poll, "kafka-python": kafka_python}
+PLAIN = {"confluent": confluent, "confluent-poll": confluent_poll, "kafka-python": kafka_python, "limit": limit}
 CLIENTS = [*ASYNC, *PLAIN]
 
 

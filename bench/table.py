@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench import client_consume, clients, coordination, scenarios
+from bench import client_consume, client_latency, clients, coordination, scenarios
 from bench.scenarios import Scenario
 
 SCENARIOS: dict[str, Scenario] = {
@@ -20,4 +20,6 @@ SCENARIOS: dict[str, Scenario] = {
     "compaction": coordination.compacting,
     "client": clients.produce,
     "client-consume": client_consume.client_consume,
+    "client-latency": client_latency.round_trips,
+    "client-import": client_latency.imports,
 }
