@@ -25,7 +25,7 @@ from ..client.consumer.committing import Commit
 from ..client.consumer.consumer import Consumer
 from ..client.consumer.lanes import BatchLane
 from ..client.consumer.positions import Stage
-from ..client.errors import BrokerError, ClientError
+from ..client.errors import AuthenticationError, BrokerError, ClientError, ConnectError
 from ..protocol.errors import ErrorCode
 
 Key = tuple[str, int]
@@ -33,7 +33,7 @@ _RETRY_S = 0.5
 
 
 class Event:
-    """Something that the program is told when it polls. `kind`: assign, revoke, lost, error, eof."""
+    """Something that the program is told when it polls. `kind`: assign, revoke, lost, error, down, eof."""
 
     def __init__(self, kind: str, partitions: Iterable[Key] = (), error: Exception | None = None) -> None:
         self.kind, self.partitions, self.error = kind, list(partitions), error
@@ -110,6 +110,8 @@ class Engine:
         #: Offsets that the program stored itself to have them committed (librdkafka's enable.auto.offset.store=false).
         self.stored: dict[Key, int] | None = {} if stores else None
         self.callbacks = False
+        #: A cluster that cannot be reached is tried again (event "down"), rather than an error of who subscribes.
+        self.patient = False
         self.closed = False
         self.topics: tuple[str, ...] = ()
         self.pattern: str | None = None
@@ -158,12 +160,13 @@ class Engine:
         consumer = self._make(*self.topics, pattern=self.pattern)
         try:
             await consumer.start()
-        except BrokerError as problem:
+        except (BrokerError, ConnectError) as problem:
             await consumer.close()
-            if problem.code is not ErrorCode.UNKNOWN_TOPIC_OR_PARTITION:
+            missing = isinstance(problem, BrokerError) and problem.code is ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+            if not missing and (not self.patient or isinstance(problem, BrokerError) or is_login_refused(problem)):
                 raise
             if self._retry_at == 0.0:  # said once; it is tried again
-                self.events.append(Event("error", error=problem))
+                self.events.append(Event("error" if missing else "down", error=problem))
             self._retry_at = loop.time() + _RETRY_S
             return
         self.consumer = consumer
@@ -392,3 +395,9 @@ class Engine:
         if self.consumer is None:
             raise RuntimeError("the consumer has neither a subscription nor an assignment")
         return work(self.consumer)
+
+
+def is_login_refused(problem: BaseException) -> bool:
+    """Trying again does not help: this client may not log in."""
+    causes = getattr(problem, "causes", [])
+    return isinstance(problem, AuthenticationError) or any(isinstance(cause, AuthenticationError) for cause in causes)

@@ -143,10 +143,37 @@ def test_statistics_and_errors_are_called_back(kafka: Kafka) -> None:
     assert told[-1]["type"] == "producer"
     assert told[-1]["records_delivered"] == 1
     errors: list[Any] = []
-    lost = ck.Producer({"bootstrap.servers": "127.0.0.1:1", "error_cb": errors.append})
-    with pytest.raises(ck.KafkaException):
-        lost.produce("t", "v")
+    settings = {"bootstrap.servers": "127.0.0.1:1", "error_cb": errors.append, "message.timeout.ms": 1000}
+    lost = ck.Producer(settings)
+    lost.produce("t", "v", on_delivery=lambda error, message: told.append((error.name(), message.value())))
     assert [error.name() for error in errors] == ["_ALL_BROKERS_DOWN"]
+    assert len(lost) == 1
+    lost.flush()
+    assert told[-1] == ("_MSG_TIMED_OUT", b"v")
+    consumer = ck.Consumer({"bootstrap.servers": "127.0.0.1:1", "group.id": "g", "error_cb": errors.append})
+    consumer.subscribe(["t"])
+    errors.clear()
+    assert consumer.poll(0.1) is None
+    assert [error.name() for error in errors] == ["_ALL_BROKERS_DOWN"]
+    consumer.close()
+
+
+def test_records_wait_for_a_broker_that_comes_later() -> None:
+    told: list[Any] = []
+    with Kafka() as kafka:
+        bootstrap = kafka.bootstrap
+        kafka.topic("t", partitions=1)
+        kafka.stop()
+        producer = ck.Producer({"bootstrap.servers": bootstrap})
+        for number in range(3):
+            producer.produce(
+                "t", str(number), on_delivery=lambda error, message: told.append((error, message.offset()))
+            )
+        assert len(producer) == 3
+        kafka.start()
+        assert producer.flush(60) == 0
+        producer.close()
+    assert told == [(None, 0), (None, 1), (None, 2)]
 
 
 def test_serializers_of_three_arguments_and_partitioner_objects(kafka: Kafka) -> None:

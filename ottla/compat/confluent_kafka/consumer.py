@@ -56,6 +56,7 @@ class Consumer(Crossing):
         self._on_commit = settings.get("on_commit")
         self._stores = not flag(settings, "enable.auto.offset.store", True)
         engine = Engine(config, wants_eof=flag(settings, "enable.partition.eof", False), stores=self._stores)
+        engine.patient = True
         super().__init__(engine, "ottla-confluent-consumer")
         self._engine = engine
         self._hooks = Hooks(self, settings, self._numbers)
@@ -183,6 +184,10 @@ class Consumer(Crossing):
                 event.finish()
 
     def _tell(self, event: Event) -> None:
+        if event.kind == "down":
+            assert event.error is not None
+            self._hooks.failed(as_kafka_error(event.error))
+            return
         if event.kind == "error":
             assert event.error is not None
             error = as_kafka_error(event.error)

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from ...client import errors as ours
 from ...protocol.errors import ErrorCode
+from ..engine import is_login_refused
 
 #: librdkafka's own codes and what it says of them.
 LOCAL: dict[str, tuple[int, str]] = {
@@ -465,6 +466,8 @@ def as_kafka_error(problem: BaseException) -> KafkaError:
     more: dict[str, Any] = {
         "fatal": bool(getattr(problem, "fatal", False)), "retriable": bool(getattr(problem, "retriable", False)),
     }  # fmt: skip
+    if is_login_refused(problem):
+        return KafkaError(-169, str(problem), **more)
     if isinstance(problem, ours.FencedError) and problem.code is ErrorCode.PRODUCER_FENCED:
         return KafkaError(-144, None, fatal=True)
     if isinstance(problem, ours.BrokerError):

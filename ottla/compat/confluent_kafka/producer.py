@@ -13,6 +13,7 @@ import random
 import sys
 import threading
 import time
+import weakref
 from collections import deque
 from collections.abc import Callable
 from typing import Any
@@ -24,11 +25,13 @@ from .config import merged, translate
 from .errors import KafkaError, KafkaException, as_exception, as_kafka_error
 from .hashing import consistent, fnv1a, murmur2
 from .hooks import Hooks
+from .late import Late
 from .types import TIMESTAMP_CREATE_TIME, TIMESTAMP_LOG_APPEND_TIME, Message
 
 _QUEUE_MAX = 100_000
 _CHANCE = random.SystemRandom()
 _SLICE_S = 0.2  # Ctrl-C is heard in a wait
+_UNREACHABLE = {-187, -195, -193, -185}  # all brokers down, transport, resolve, timed out
 
 
 class Producer:
@@ -48,6 +51,8 @@ class Producer:
         self._transaction: Any = None
         self._admin: Any = None
         self._closed = False
+        #: Where records wait while no broker can be reached.
+        self._late: Late | None = None
         self._lock = threading.Lock()
         self._hooks = Hooks(self, settings, self._numbers)
 
@@ -55,7 +60,7 @@ class Producer:
         counted = self._producer.metrics.as_dict() if self._producer is not None else {}
         return {"type": "producer", "msg_cnt": self._waiting, **counted}
 
-    def _ours(self) -> OurProducer[Any, Any]:
+    def _ours(self, *, telling: bool = True) -> OurProducer[Any, Any]:
         if self._closed:
             raise RuntimeError("Producer has been closed")
         if self._producer is None:
@@ -65,7 +70,8 @@ class Producer:
                         self._producer = OurProducer(self._config)
                     except ClientError as problem:
                         error = as_kafka_error(problem)
-                        self._hooks.failed(error)
+                        if telling:
+                            self._hooks.failed(error)
                         raise KafkaException(error) from problem
         return self._producer
 
@@ -85,9 +91,45 @@ class Producer:
             raise BufferError("Local: Queue full")
         callback = on_delivery or callback or self._on_delivery
         record = (topic, partition, key, value, headers, callback, timestamp, time.monotonic())
-        producer = self._ours()
+        if self._late is None:
+            try:
+                self._ours()
+            except KafkaException as problem:
+                if problem.args[0].code() not in _UNREACHABLE:
+                    raise
+                self._late = self._waiting_room()
         with self._arrived:
             self._waiting += 1
+        if self._late is None or not self._late.take(record):
+            self._put(self._ours(), record)
+
+    def _waiting_room(self) -> Late:
+        me = weakref.ref(self)  # its thread does not hold the program's object
+
+        def start() -> None:
+            producer = me()
+            if producer is not None:
+                producer._ours(telling=False)
+
+        def put(record: tuple[Any, ...]) -> None:
+            producer = me()
+            if producer is not None:
+                try:
+                    producer._put(producer._ours(), record)
+                except KafkaException as problem:
+                    producer._report(record, problem, None)
+
+        def give_up(record: tuple[Any, ...]) -> None:
+            producer = me()
+            if producer is not None:
+                producer._report(record, KafkaException(KafkaError(-192)), None)
+
+        late = Late(start, put, give_up, self._config.delivery_timeout_ms / 1000)
+        weakref.finalize(self, late.stop)
+        return late
+
+    def _put(self, producer: OurProducer[Any, Any], record: tuple[Any, ...]) -> None:
+        topic, partition, key, value, headers, _, timestamp, _ = record
         pairs = list(headers.items()) if isinstance(headers, dict) else headers
         try:
             ack = producer.enqueue(
@@ -194,6 +236,8 @@ class Producer:
 
     def purge(self, in_queue: bool = True, in_flight: bool = True, blocking: bool = True) -> None:
         """Give up what is not delivered: callbacks hear _PURGE_QUEUE."""
+        if self._late is not None:
+            self._late.drop()
         if self._producer is not None:
             producer, self._producer = self._producer, None
             try:
@@ -223,6 +267,8 @@ class Producer:
             return True
         left = self.flush(timeout)
         self._closed = True
+        if self._late is not None:
+            self._late.stop()
         if self._producer is not None:
             try:
                 self._producer.close(0 if left else None)
@@ -308,7 +354,7 @@ def _drop(producer: OurProducer[Any, Any]) -> None:
 
 
 def _delivery_error(problem: BaseException) -> KafkaError:
-    error = as_kafka_error(problem)
+    error = problem.args[0] if isinstance(problem, KafkaException) else as_kafka_error(problem)
     if error.code() == -185:
         return KafkaError(-192)
     return error if error.code() != -172 else KafkaError(-152)

@@ -24,9 +24,15 @@ from tests.compat.examples.cases import LIBRARIES, B, Case
 from tests.compat.examples.running import Ground, Run, program, report, shimmed
 from tests.support.kafka_jvm import KafkaJvm
 from tests.support.process import OttlaProcess
+from tests.support.registry import SchemaRegistry
 
 _AUTHORIZER = "org.apache.kafka.metadata.authorizer.StandardAuthorizer"
-_RIGHTS = {"authorizer.class.name": _AUTHORIZER, "super.users": "User:ANONYMOUS"}
+_PLAIN = 'org.apache.kafka.common.security.plain.PlainLoginModule required username="x" password="x" user_ex="secret";'
+_SETTINGS = {
+    "authorizer.class.name": _AUTHORIZER, "super.users": "User:ANONYMOUS;User:ex", "sasl.enabled.mechanisms": "PLAIN",
+    "listener.name.sasl_plaintext.plain.sasl.jaas.config": _PLAIN,
+}  # fmt: skip
+_LISTENERS = "PLAINTEXT://127.0.0.1:9092,SASL_PLAINTEXT://127.0.0.1:9094"
 
 
 def arguments() -> argparse.Namespace:
@@ -43,14 +49,20 @@ def arguments() -> argparse.Namespace:
 def broker(stack: ExitStack, on: str, folder: Path) -> None:
     """A cluster of one at localhost:9092, with an authorizer (the examples make rules) under which everybody may do all."""
     if on == "kafka":
-        stack.enter_context(KafkaJvm(folder, 9092, _RIGHTS))
+        more = {
+            "listeners": f"{_LISTENERS},CONTROLLER://127.0.0.1:9093", "advertised.listeners": _LISTENERS,
+            "controller.quorum.voters": "1@127.0.0.1:9093",
+            "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL_PLAINTEXT:SASL_PLAINTEXT",
+        }  # fmt: skip
+        stack.enter_context(KafkaJvm(folder, 9092, {**_SETTINGS, **more}))
         return
-    sets = [word for key, value in _RIGHTS.items() for word in ("--set", f"{key}={value}")]
-    process = stack.enter_context(OttlaProcess(folder, *sets, listen="127.0.0.1:9092"))
+    settings = {**_SETTINGS, "listeners": _LISTENERS}
+    sets = [word for key, value in settings.items() for word in ("--set", f"{key}={value}")]
+    process = stack.enter_context(OttlaProcess(folder, *sets, listen=None))
     process.wait_ready()
 
 
-def run(ground: Ground, source: Path, case: Case, means: str) -> tuple[str, str]:
+def run(ground: Ground, source: Path, case: Case, means: str, registry: str) -> tuple[str, str]:
     """("", what it said) where it is right, else (what is wrong, what it said)."""
     ground.lay(case)
     text = program(source, case)
@@ -59,7 +71,7 @@ def run(ground: Ground, source: Path, case: Case, means: str) -> tuple[str, str]
             shutil.copytree(
                 (source / case.path).parent, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("*.git")
             )
-        running = Run(Path(folder), shimmed(text) if means == "shim" else text, case)
+        running = Run(Path(folder), shimmed(text) if means == "shim" else text, case, registry)
         return running.judge(ground.producer), running.said
 
 
@@ -74,6 +86,7 @@ def main() -> int:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         broker(stack, given.on, folder)
         ground = Ground("127.0.0.1:9092")
+        registry = stack.enter_context(SchemaRegistry()).url
         stack.callback(ground.close)
         for library, cases in LIBRARIES.items():
             for case in cases:
@@ -84,7 +97,7 @@ def main() -> int:
                 wrong, said = (
                     (f"skipped: {case.skip}", "")
                     if case.skip
-                    else run(ground, given.source / library, case, given.means)
+                    else run(ground, given.source / library, case, given.means, registry)
                 )
                 rows.append(
                     {"example": name, "on": given.on, "wrong": wrong, "seconds": round(time.monotonic() - began, 1)}

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 B = "localhost:9092"  # what the examples say
+S = "localhost:9094"  # the same broker, with SASL/PLAIN for the user "ex" (password "secret")
+REGISTRY = "{registry}"  # stands for the address of a schema registry
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,10 @@ class Case:
     feed: dict[str, str] = field(default_factory=dict)
     #: An endless one: it is interrupted when all has been said.
     endless: bool = False
+    #: Its input stays open: it asks for more until it is interrupted.
+    interactive: bool = False
+    #: A share group that begins at the beginning.
+    share_group: str = ""
     codes: tuple[int, ...] = (0,)
     #: Stands before a block of a page that is no whole program.
     preface: str = ""
@@ -44,6 +50,8 @@ def admin(operation: str, *arguments: str, expect: tuple[str, ...], **more: obje
 
 
 _ACL = ("TOPIC", "acl-topic", "LITERAL", "User:u", "*", "WRITE", "ALLOW")
+_ALICE = "alice\n1 Road\n7\nred\n"
+_USER = ("name: alice", r"favorite_number: 7", "favorite_color: red")
 _THREE = ("one", "two", "three")
 _SHARE = {"feed": {"ex-share": "a job"}, "topics": {"ex-share": 1}, "endless": True}
 
@@ -133,6 +141,47 @@ CONFLUENT = [
         expect=("b'a job'", r"Committed ex-share \[0\]: \[\d+"), **_SHARE,  # type: ignore[arg-type]
     ),
     Case("examples/share_consumer_commit_sync.py", (B, "ex-sg4", "ex-share"), expect=("b'a job'",), **_SHARE),  # type: ignore[arg-type]
+    Case(
+        "examples/sasl_producer.py", ("-b", S, "-t", "ex-sasl", "-m", "PLAIN", "-u", "ex", "-s", "secret"), topics={"ex-sasl": 1},
+        stdin="a|b\n", interactive=True, expect=("Producing records",), endless=True, closing=(r"ex-sasl \[0\] at offset 0",),
+    ),
+    Case(
+        "examples/avro_producer.py", ("-b", B, "-s", REGISTRY, "-t", "ex-avro"), stdin=_ALICE, interactive=True, expect=("Producing user records",), endless=True,
+        topics={"ex-avro": 1}, closing=(r"successfully produced to ex-avro \[0\] at offset 0",),
+    ),
+    Case("examples/avro_consumer.py", ("-b", B, "-s", REGISTRY, "-t", "ex-avro"), expect=_USER, endless=True),
+    Case(
+        "examples/share_consumer_avro.py", ("-b", B, "-s", REGISTRY, "-t", "ex-avro", "-g", "ex-sg5"), share_group="ex-sg5",
+        expect=("User record .*: name: alice, favorite_number: 7, favorite_color: red",), endless=True,
+    ),
+    Case(
+        "examples/json_producer.py", ("-b", B, "-s", REGISTRY, "-t", "ex-json"), stdin=_ALICE, interactive=True, expect=("Producing user records",), endless=True,
+        topics={"ex-json": 1}, closing=(r"successfully produced to ex-json \[0\] at offset 0",),
+    ),
+    Case("examples/json_consumer.py", ("-b", B, "-s", REGISTRY, "-t", "ex-json"), expect=_USER, endless=True),
+    Case(
+        "examples/protobuf_producer.py", ("-b", B, "-s", REGISTRY, "-t", "ex-proto"), stdin="alice\n7\nred\n",
+        topics={"ex-proto": 1}, expect=(r"successfully produced to ex-proto \[0\] at offset 0",),
+    ),
+    Case("examples/protobuf_consumer.py", ("-b", B, "-s", REGISTRY, "-t", "ex-proto"), expect=_USER, endless=True),
+    Case(
+        "examples/asyncio_avro_producer.py", ("-b", B, "-s", REGISTRY, "-t", "ex-aavro"), topics={"ex-aavro": 1},
+        expect=(r"Produced to ex-aavro \[0\] @ 0",),
+    ),
+    *(
+        Case(f"examples/{kind}_{side}_encryption.py", skip="needs a key service")
+        for kind in ("avro", "json", "protobuf") for side in ("producer", "consumer")
+    ),
+    Case("examples/confluent_cloud.py", skip="needs an account at Confluent Cloud"),
+    *(
+        Case(f"examples/{name}.py", skip="needs an identity provider")
+        for name in (
+            "oauth_producer", "oauth_oidc_ccloud_producer", "oauth_oidc_ccloud_aws_iam", "oauth_oidc_ccloud_azure_imds_producer",
+            "oauth_schema_registry", "schema_registry_imds_azure",
+        )
+    ),
+    Case("examples/fips/fips_producer.py", skip="needs a librdkafka that is built with a FIPS provider"),
+    Case("examples/fips/fips_consumer.py", skip="needs a librdkafka that is built with a FIPS provider"),
 ]  # fmt: skip
 
 _REST = "docs/examples/"

@@ -15,13 +15,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
+from ottla.client.admin.configs import ConfigResource
 from ottla.client.errors import ClientError
 from ottla.sync import Admin, Producer
 from tests.compat.examples.cases import B, Case
 
 #: An example that has not said everything by then has failed.
 PATIENCE_S = 120.0
-#: An endless one that says nothing is interrupted after so long.
+#: An endless one that says nothing, or that works at its input, is interrupted after so long.
 _QUIET_S = 10.0
 _FROM = re.compile(r"^(\s*)from (confluent_kafka|aiokafka|kafka)(?=[.\s])", re.MULTILINE)
 _IMPORT = re.compile(r"^(\s*)import (confluent_kafka|aiokafka|kafka)$", re.MULTILINE)
@@ -47,20 +48,25 @@ def program(source: Path, case: Case) -> str:
 class Run:
     """An example that runs."""
 
-    def __init__(self, folder: Path, text: str, case: Case) -> None:
+    def __init__(self, folder: Path, text: str, case: Case, registry: str) -> None:
         self.case = case
         script = folder / "program.py"
         script.write_text(text)
+        (folder / "six").mkdir(exist_ok=True)  # some ask Python 2's package for `input`
+        (folder / "six" / "__init__.py").touch()
+        (folder / "six" / "moves.py").write_text("input = input\n")
         environment = {**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONPATH": str(Path(__file__).parents[3])}
         self._process = subprocess.Popen(
-            [sys.executable, str(script), *case.arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            [sys.executable, str(script), *(each.format(registry=registry) for each in case.arguments)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT, text=True, cwd=folder, env=environment,
         )  # fmt: skip
         self.said = ""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write(case.stdin)
-        self._process.stdin.close()
+        self._process.stdin.flush()
+        if not case.interactive:
+            self._process.stdin.close()
         self._reader = threading.Thread(target=self._read, args=(self._process.stdout,), daemon=True)
         self._reader.start()
 
@@ -77,11 +83,16 @@ class Run:
         """ "" where it is right, else what is wrong."""
         began = time.monotonic()
         interrupted = False
+        quiet_until = began
         while self._process.poll() is None and time.monotonic() < began + PATIENCE_S:
             for topic, value in self.case.feed.items():
                 producer.enqueue(topic, value)
             self._reader.join(0.3)
-            enough = not self.left() if self.case.expect else time.monotonic() > began + _QUIET_S
+            if self.left() or not self.case.expect:
+                quiet_until = (began if not self.case.expect else time.monotonic()) + (
+                    _QUIET_S if self.case.interactive or not self.case.expect else 0.0
+                )
+            enough = time.monotonic() >= quiet_until
             if self.case.endless and not interrupted and enough:
                 self._process.send_signal(signal.SIGINT)
                 interrupted = True
@@ -108,8 +119,10 @@ class Ground:
         for topic, partitions in {**dict.fromkeys((*case.records, *case.feed), 1), **case.topics}.items():
             with suppress(ClientError):
                 self.admin.topics.create(topic, partitions=partitions)
+        if case.share_group:
+            self.admin.configs.set(ConfigResource.group(case.share_group), {"share.auto.offset.reset": "earliest"})
         for topic, values in case.records.items():
-            if not any(found.offset for found in self.admin.topics.offsets([(topic, 0)]).values()):
+            if self.admin.topics.offsets([(topic, 0)])[topic, 0].offset < len(values):
                 for value in values:
                     self.producer.enqueue(topic, value, partition=0)
         self.producer.flush()
