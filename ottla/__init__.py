@@ -20,11 +20,12 @@ if TYPE_CHECKING:
     from .client.consumer.exactly_once import exactly_once
     from .client.consumer.reading import read
     from .client.consumer.share import ShareConsumer
+    from .client.consumer.working import By, Retry
     from .client.producer.producer import Producer
 
 __version__ = "0.1.0"
 __all__ = [
-    "Admin", "Commit", "Config", "Consumer", "Producer", "ShareConsumer", "__version__", "exactly_once", "read", "serde",
+    "Admin", "By", "Commit", "Config", "Consumer", "Producer", "Retry", "ShareConsumer", "__version__", "exactly_once", "read", "serde",
 ]  # fmt: skip
 
 _extensions.guard()
@@ -32,12 +33,14 @@ _extensions.guard()
 #: Name -> module, and what it is called there.
 _HOMES = {
     "Admin": (".client.admin.admin", "Admin"),
+    "By": (".client.consumer.working", "By"),
     "Commit": (".client.consumer.committing", "Commit"),
     "Consumer": (".client.consumer.consumer", "Consumer"),
     "ShareConsumer": (".client.consumer.share", "ShareConsumer"),
     "exactly_once": (".client.consumer.exactly_once", "exactly_once"),
     "read": (".client.consumer.reading", "read"),
     "Config": (".client.config", "Config"),
+    "Retry": (".client.consumer.working", "Retry"),
     "Producer": (".client.producer.producer", "Producer"),
     "serde": (".client.serde", ""),
 }

@@ -26,6 +26,7 @@ from ...protocol.apis.sync_group import SyncGroupRequest, SyncGroupRequestAssign
 from ...protocol.errors import ErrorCode, RemoteProtocolError
 from ...protocol.schema import Request
 from ..errors import BadResponseError, ClientError, broker_error, error_code
+from .assignors.racks import Racks
 from .assignors.table import cooperative
 from .assignors.types import (
     NO_GENERATION,
@@ -216,11 +217,12 @@ class ClassicMember:
         if self.state == STABLE and self._rejoin is None:
             self._rejoin = "it gave up partitions that others were assigned"
 
-    def distributed(self, counts: Mapping[str, int]) -> None:
-        """The partition counts that `Distribute` asked for."""
+    def distributed(self, counts: Mapping[str, int], racks: Racks | None = None) -> None:
+        """The partition counts that `Distribute` asked for, and in which racks partitions have replicas, if brokers have racks."""
         self.distributed_counts = dict(counts)
         assert self._assignor is not None
-        given = self._assignor.assign(counts, self._members)
+        near = getattr(self._assignor, "assign_near", None) if racks else None
+        given = near(counts, self._members, racks) if near else self._assignor.assign(counts, self._members)
         self._sync([SyncGroupRequestAssignment(member_id=m, assignment=write_assignment(p)) for m, p in given.items()])
 
     def changed(self, topics: Sequence[str] | None, reason: str) -> None:

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from contextlib import AsyncExitStack
 from datetime import datetime, timedelta
 from typing import Any, Generic, TypeVar
 
@@ -31,6 +32,7 @@ from .core import ConsumerCore
 from .lanes import BatchLane, RecordLane
 from .positions import Position, Stage
 from .starting import timestamp_of
+from .working import By, DeadLetters, Retry, WorkLane
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -102,12 +104,24 @@ class Consumer(ConsumerCore, Generic[K, V]):
         batch: bool = False,
         max_records: int | None = None,
         max_wait: str | int | timedelta = 0,
+        concurrency: By = By.ONE,
+        retry: Retry | int | None = None,
+        dead_letters: str | None = None,
         stop_on: Iterable[int] = (),
     ) -> None:
         """Hand every record (or batch) to `handler` until `stop` is called or a signal of `stop_on` comes.
 
-        On the signal: no more is given, what is in hand is finished; leaving `async with` then commits and leaves.
+        `concurrency` says what is handled at the same time (`By.PARTITION`, `By.KEY(64)`, `By.RECORD(64)`); `retry` how often a record is
+        tried again; `dead_letters` is the topic for what failed for good, without which the handler's exception ends `run`. A record
+        counts as processed when its handler returned or its dead letter is acknowledged; commits never go past one that is not. On a signal: no more is
+        given, what is in hand is finished; leaving `async with` then commits and leaves the group.
         """
+        retry = Retry(retry) if isinstance(retry, int) else retry
+        plain = concurrency == By.ONE and retry is None and dead_letters is None
+        if batch and not plain:
+            raise ConfigError(
+                "concurrency, retry and dead_letters are of records: a handler of batches does that itself"
+            )
         loop = asyncio.get_running_loop()
         signals = list(stop_on)
         for number in signals:
@@ -116,12 +130,28 @@ class Consumer(ConsumerCore, Generic[K, V]):
             if batch:
                 async for each in self.batches(max_records, max_wait):
                     await handler(each)
+            elif not plain:
+                await self._work(handler, concurrency, retry, dead_letters)
             else:
                 async for record in self:
                     await handler(record)
         finally:
             for number in signals:
                 loop.remove_signal_handler(number)
+
+    async def _work(self, handler: Any, by: By, retry: Retry | None, dead_letters: str | None) -> None:
+        async with AsyncExitStack() as stack:
+            letters = None
+            if dead_letters is not None:
+                from ..producer.producer import Producer
+
+                letters = DeadLetters(await stack.enter_async_context(Producer(self.config)), dead_letters, self.group)
+            lane = WorkLane(self, handler, by, retry, letters)
+            self._lanes.append(lane)
+            try:
+                await lane.run()
+            finally:
+                self._lanes.remove(lane)
 
     # ── where we are ────────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -101,7 +101,7 @@ class Fetcher:
         #: For telemetry: how long Fetch took, and how long readers waited for records.
         self.latency_ms = Window()
         self.idle_s = 0.0
-        self.metrics = {"fetches": 0, "fetched_bytes": 0, "fetch_errors": 0, "truncations": 0}
+        self.metrics = {"fetches": 0, "fetched_bytes": 0, "fetch_errors": 0, "truncations": 0, "dead_letters": 0}
         self._on_resolve = on_resolve
         self._loop = asyncio.get_running_loop()
         self._connections: dict[int, Connection] = {}

@@ -275,4 +275,9 @@ class Membership:
             log.warning("the leader of the group assigns from old metadata: %s", problem)
         known = self.cluster.metadata.topics
         counts = {topic: len(known[topic].partitions) for topic in topics if topic in known}
-        self.machine.distributed(counts)  # type: ignore[attr-defined]
+        rack_of = {node.id: node.rack for node in self.cluster.metadata.nodes.values() if node.rack}
+        racks = {
+            (topic, number): frozenset(rack_of[each] for each in part.replicas if each in rack_of)
+            for topic in counts if rack_of for number, part in enumerate(known[topic].partitions)
+        }  # fmt: skip
+        self.machine.distributed(counts, racks)  # type: ignore[attr-defined]

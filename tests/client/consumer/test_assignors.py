@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import random
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -124,7 +127,7 @@ def test_an_older_generation_owns_nothing_that_a_newer_one_claims() -> None:
 def test_what_travels_is_read_again() -> None:
     data = write_subscription(["u", "t"], [("t", 3), ("t", 1)], 7, "r1", b"x")
     said = read_subscription("m", "i", data)
-    assert said == Member("m", frozenset("tu"), "i", (("t", 1), ("t", 3)), 7, b"x")
+    assert said == Member("m", frozenset("tu"), "i", (("t", 1), ("t", 3)), 7, b"x", "r1")
     assert read_assignment(write_assignment([("t", 1), ("u", 0)])) == [("t", 1), ("u", 0)]
     assert read_assignment(b"") == []
 
@@ -134,3 +137,51 @@ def test_a_group_is_cooperative_only_if_every_assignor_is() -> None:
     assert cooperative(choose(["org.apache.kafka.clients.consumer.CooperativeStickyAssignor"]))
     with pytest.raises(ConfigError, match="there are range"):
         choose(["best"])
+
+
+RACKS = st.lists(st.sampled_from([None, "r1", "r2", "r3"]), min_size=8, max_size=8)
+
+
+@pytest.mark.parametrize("name", ["range", "sticky", "cooperative-sticky"])
+@given(counts=COUNTS, size=st.integers(1, 8), stand=RACKS, replicas=st.randoms(use_true_random=False))
+def test_racks_change_who_reads_not_how_much_and_a_group_comes_to_rest(
+    name: str, counts: dict[str, int], size: int, stand: list[str | None], replicas: random.Random
+) -> None:
+    """KIP-881: as even as without racks; run on its own outcome it gives the same again, though that started without racks."""
+    racks = {
+        (topic, number): frozenset(replicas.sample(["r1", "r2", "r3"], replicas.randint(1, 3)))
+        for topic, count in counts.items() for number in range(count)
+    }  # fmt: skip
+    group = [
+        member._replace(rack=rack) for member, rack in zip(members([frozenset(counts)] * size), stand, strict=False)
+    ]
+    assignor: Any = choose([name])[0]
+    plain = assignor.assign(counts, group)
+    for _ in range(3):  # cooperative: what moves is given in the round after
+        generation = group[0].generation + 1
+        given = assignor.assign_near(counts, group, racks)
+        group = [
+            member._replace(owned=tuple(given[member.member_id]), generation=generation,
+                            user_data=assignor.user_data(given[member.member_id], generation))
+            for member in group
+        ]  # fmt: skip
+    check_whole(counts, group, given)
+    for topic in [*counts] if name == "range" else [""]:  # range is even within each topic
+        sizes = [
+            sorted(sum(topic in ("", each) for each, _ in parts) for parts in found.values())
+            for found in (given, plain)
+        ]
+        assert sizes[0] == sizes[1]
+    again = assignor.assign_near(counts, group, racks)
+    assert {who: sorted(each) for who, each in again.items()} == {who: sorted(each) for who, each in given.items()}
+
+
+def test_a_member_reads_what_is_in_its_rack() -> None:
+    racks = {("t", number): frozenset([f"r{number % 3}"]) for number in range(6)}
+    group = [Member(f"m{index}", frozenset("t"), rack=f"r{2 - index}") for index in range(3)]
+    for name in ("range", "sticky", "cooperative-sticky"):
+        assignor: Any = choose([name])[0]
+        given = assignor.assign_near({"t": 6}, group, racks)
+        assert {who: sorted(n % 3 for _, n in each) for who, each in given.items()} == {
+            "m0": [2, 2], "m1": [1, 1], "m2": [0, 0]
+        }  # fmt: skip

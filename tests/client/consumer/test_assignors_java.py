@@ -22,18 +22,21 @@ pytestmark = [pytest.mark.java, pytest.mark.slow]
 PROGRAM = Path(__file__).parent / "java" / "Assignors.java"
 SEED = 20261121
 Case = tuple[str, dict[str, int], list[Member]]
+Racks = dict[tuple[str, int], frozenset[str]]
 
 
-def java(cases: list[Case]) -> list[Assignment]:
+def java(cases: list[Case], racks: list[Racks] | None = None) -> list[Assignment]:
     requires("java", "mvn")
     lines = []
-    for name, counts, members in cases:
+    for index, (name, counts, members) in enumerate(cases):
         rows = [
-            f"{m.member_id}/{m.instance_id or ''}/{m.generation}:{'+'.join(sorted(m.topics))}:"
+            f"{m.member_id}/{m.instance_id or ''}/{m.generation}/{m.rack or ''}:{'+'.join(sorted(m.topics))}:"
             + "+".join(f"{topic}-{number}" for topic, number in m.owned)
             for m in members
         ]
         lines.append(f"{name};{','.join(f'{t}={n}' for t, n in counts.items())};{'|'.join(rows)}")
+        if racks is not None:
+            lines[-1] += ";" + ",".join(f"{t}-{n}={'+'.join(sorted(where))}" for (t, n), where in racks[index].items())
     command = ["java", "-XX:TieredStopAtLevel=1", "-cp", class_path(jars("kafka", KAFKA)), str(PROGRAM)]
     done = subprocess.run(command, input="\n".join(lines), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
@@ -72,6 +75,40 @@ def test_range_roundrobin_and_first_assignments_are_javas() -> None:
     cases += [(name, *group(chance, equal=True)) for name in ("sticky", "cooperative-sticky") for _ in range(100)]
     for case, theirs in zip(cases, java(cases), strict=True):
         assert ours(case) == theirs, case
+
+
+def near(members: list[Member], given: Assignment, racks: Racks) -> int:
+    """How many partitions have a replica in the rack of who reads them."""
+    return sum(member.rack in racks[key] for member in members for key in given[member.member_id])
+
+
+def test_range_by_racks_is_javas_and_the_sticky_ones_are_as_near() -> None:
+    """KIP-881."""
+    chance = random.Random(SEED)
+    cases: list[Case] = []
+    racks: list[Racks] = []
+    for index in range(300):
+        counts, members = group(chance, equal=index >= 200 or chance.random() < 0.5)
+        if chance.random() < 0.3:
+            counts = dict.fromkeys(counts, 6)
+        where = ["r1", "r2", "r3", ""]
+        members = [member._replace(rack=chance.choice(where[: 4 if index < 200 else 3]) or None) for member in members]
+        racks.append({
+            (topic, number): frozenset(chance.sample(where[:3], chance.randint(1, 2)))
+            for topic, count in counts.items() for number in range(count)
+        })  # fmt: skip
+        cases.append(("range" if index < 200 else "cooperative-sticky", counts, members))
+    worse = 0
+    for case, where_replicas, theirs in zip(cases, racks, java(cases, racks), strict=True):
+        name, counts, members = case
+        assignor = choose([name])[0]
+        given = {who: sorted(parts) for who, parts in assignor.assign_near(counts, members, where_replicas).items()}  # type: ignore[attr-defined]
+        if name == "range":
+            assert given == theirs, case
+        else:
+            assert sorted(map(len, given.values())) == sorted(map(len, theirs.values())), case
+            worse += near(members, given, where_replicas) < near(members, theirs, where_replicas)
+    assert worse <= 10
 
 
 def measure(members: list[Member], given: Assignment) -> tuple[int, int]:

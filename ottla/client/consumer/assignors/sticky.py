@@ -11,6 +11,9 @@
 The result is balanced and sticky as that of Kafka's AbstractStickyAssignor, and the same where nobody owns anything. Which
 of several equally good answers is chosen otherwise depends in Java on the order of its hash tables; here on names.
 
+With racks (KIP-881), and all subscriptions equal, what is near to its owner stays, and what is free goes to a member of a rack with a replica first;
+evenness comes before nearness.
+
 User data: `sticky` sends {[topic, [partition]], generation}, `cooperative-sticky` {generation}: what it owns stands in the
 subscription itself.
 """
@@ -22,6 +25,7 @@ from collections.abc import Mapping, Sequence
 
 from ....protocol import codec
 from ....protocol.errors import RemoteProtocolError
+from .racks import Racks, racks_matter
 from .types import NO_GENERATION, Assignment, Member, TopicAndPartition, by_topic
 from .user_data import StickyTopic, StickyUserData
 
@@ -41,7 +45,11 @@ class StickyAssignor:
         return codec.encode(StickyUserData(previous_assignment=topics, generation=generation), 1)
 
     def assign(self, counts: Mapping[str, int], members: Sequence[Member]) -> Assignment:
-        return _assign(counts, [_with_user_data(member) for member in members])
+        return self.assign_near(counts, members, {})
+
+    def assign_near(self, counts: Mapping[str, int], members: Sequence[Member], racks: Racks) -> Assignment:
+        """The same, with the racks in which each partition has replicas."""
+        return _assign(counts, [_with_user_data(member) for member in members], racks)
 
 
 class CooperativeStickyAssignor:
@@ -54,8 +62,12 @@ class CooperativeStickyAssignor:
         return _GENERATION.pack(generation)
 
     def assign(self, counts: Mapping[str, int], members: Sequence[Member]) -> Assignment:
+        return self.assign_near(counts, members, {})
+
+    def assign_near(self, counts: Mapping[str, int], members: Sequence[Member], racks: Racks) -> Assignment:
+        """The same, with the racks in which each partition has replicas."""
         known = [_with_generation(member) for member in members]
-        assignment = _assign(counts, known)
+        assignment = _assign(counts, known, racks)
         owner = {partition: member.member_id for member in known for partition in member.owned}
         return {
             member_id: [each for each in given if owner.get(each, member_id) == member_id]
@@ -101,12 +113,12 @@ def owners(counts: Mapping[str, int], members: Sequence[Member]) -> dict[TopicAn
     return {partition: member_id for partition, member_id in owner.items() if member_id is not None}
 
 
-def _assign(counts: Mapping[str, int], members: Sequence[Member]) -> Assignment:
+def _assign(counts: Mapping[str, int], members: Sequence[Member], racks: Racks) -> Assignment:
     if not members:
         return {}
     owner = owners(counts, members)
     if len({member.topics for member in members}) == 1:
-        return _assign_equal(counts, members, owner)
+        return _assign_equal(counts, members, owner, racks)
     return _assign_general(counts, members, owner)
 
 
@@ -114,10 +126,19 @@ def _partitions(counts: Mapping[str, int], topics: frozenset[str]) -> list[Topic
     return [(topic, partition) for topic in sorted(counts) if topic in topics for partition in range(counts[topic])]
 
 
+def _near(partitions: Sequence[TopicAndPartition], members: Sequence[Member], racks: Racks) -> dict[str, str | None]:
+    """Member -> its rack, where racks make a difference; else none has one."""
+    matter = racks_matter(members, [racks.get(each, frozenset()) for each in partitions])
+    return {member.member_id: member.rack if matter else None for member in members}
+
+
 def _assign_equal(
-    counts: Mapping[str, int], members: Sequence[Member], owner: Mapping[TopicAndPartition, str]
+    counts: Mapping[str, int], members: Sequence[Member], owner: Mapping[TopicAndPartition, str], racks: Racks
 ) -> Assignment:
     partitions = _partitions(counts, members[0].topics)
+    rack_of = _near(partitions, members, racks)
+    if any(rack_of.values()):
+        owner = _nearer(partitions, rack_of, owner, racks)
     low, fuller = divmod(len(partitions), len(members))  # so many members get one more
     kept: Assignment = {member_id: [] for member_id in sorted(member.member_id for member in members)}
     for partition in partitions:
@@ -142,6 +163,44 @@ def _assign_equal(
     for member_id, partition in zip(room, next_free, strict=False):
         kept[member_id].append(partition)
     return kept
+
+
+def _nearer(
+    partitions: Sequence[TopicAndPartition], rack_of: Mapping[str, str | None], owner: Mapping[TopicAndPartition, str],
+    racks: Racks,
+) -> dict[TopicAndPartition, str]:  # fmt: skip
+    """Who shall keep or get what, by racks: what is near its owner stays there; the rest goes to a member that is near and has room, else
+    back to its owner. Run on its own outcome it gives the same again, so that a group comes to rest.
+    """
+    low, fuller = divmod(len(partitions), len(rack_of))
+    load = dict.fromkeys(sorted(rack_of), 0)
+    found: dict[TopicAndPartition, str] = {}
+
+    def give(partition: TopicAndPartition, member_id: str) -> bool:
+        nonlocal fuller
+        if load[member_id] >= low + (fuller > 0):
+            return False
+        fuller -= load[member_id] >= low
+        load[member_id] += 1
+        found[partition] = member_id
+        return True
+
+    def is_near(partition: TopicAndPartition, member_id: str) -> bool:
+        return rack_of[member_id] is None or rack_of[member_id] in racks.get(partition, frozenset())
+
+    left = [
+        each for each in partitions if not (each in owner and is_near(each, owner[each]) and give(each, owner[each]))
+    ]
+    # What few are near to is given first: it has the least choice.
+    near = {each: [member_id for member_id in load if is_near(each, member_id)] for each in left}
+    rest = [
+        each for each in sorted(left, key=lambda each: (len(near[each]), each))
+        if not any(give(each, member_id) for member_id in sorted(near[each], key=load.__getitem__))
+    ]  # fmt: skip
+    for partition in rest:
+        if partition in owner:
+            give(partition, owner[partition])
+    return found
 
 
 def _assign_general(

@@ -40,6 +40,7 @@ class Member(NamedTuple):
     owned: tuple[TopicAndPartition, ...] = ()
     generation: int = NO_GENERATION
     user_data: bytes | None = None
+    rack: str | None = None
 
     @property
     def order(self) -> tuple[int, str]:
@@ -59,7 +60,10 @@ class Assignor(Protocol):
         ...
 
     def assign(self, counts: Mapping[str, int], members: Sequence[Member]) -> Assignment:
-        """Distribute the partitions 0..count-1 of each topic; topics that do not exist are not in `counts`."""
+        """Distribute the partitions 0..count-1 of each topic; topics that do not exist are not in `counts`.
+
+        An assignor that heeds racks (KIP-881) also has `assign_near(counts, members, racks)`, which is called where brokers have racks.
+        """
         ...
 
 
@@ -97,7 +101,8 @@ def read_subscription(member_id: str, instance_id: str | None, metadata: bytes) 
     version = _version(metadata, SUBSCRIPTION_VERSION)
     said = codec.decode(ConsumerProtocolSubscription, metadata, version, _VERSION.size)
     owned = tuple((entry.topic, partition) for entry in said.owned_partitions for partition in entry.partitions)
-    return Member(member_id, frozenset(said.topics), instance_id, owned, said.generation_id, said.user_data)
+    rack = said.rack_id or None
+    return Member(member_id, frozenset(said.topics), instance_id, owned, said.generation_id, said.user_data, rack)
 
 
 def write_assignment(partitions: Sequence[TopicAndPartition], user_data: bytes | None = None) -> bytes:

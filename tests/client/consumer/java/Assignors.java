@@ -20,7 +20,7 @@ import org.apache.kafka.common.TopicPartition;
 
 /** Reads cases of assignors line by line and says what Apache Kafka's own assign.
  *
- *  case:   name ; topic=count,... ; member/instance/generation:topic+topic:topic-partition+... | ...
+ *  case:   name ; topic=count,... ; member/instance/generation/rack:topic+topic:topic-partition+... | ... ; topic-partition=rack+rack,...
  *  answer: member:topic-partition,... | ...   members and partitions sorted
  */
 public class Assignors {
@@ -32,8 +32,16 @@ public class Assignors {
             for (String each : parts[1].split(",")) {
                 String[] pair = each.split("=");
                 List<PartitionInfo> infos = new ArrayList<>();
-                for (int i = 0; i < Integer.parseInt(pair[1]); i++)
-                    infos.add(new PartitionInfo(pair[0], i, Node.noNode(), new Node[0], new Node[0]));
+                for (int i = 0; i < Integer.parseInt(pair[1]); i++) {
+                    String where = parts.length > 3 ? parts[3] : "";
+                    List<Node> replicas = new ArrayList<>();
+                    for (String one : where.split(","))
+                        if (one.startsWith(pair[0] + "-" + i + "="))
+                            for (String rack : one.substring(one.indexOf('=') + 1).split("\\+"))
+                                replicas.add(new Node(replicas.size() + 1, "host", 1, rack));
+                    Node[] nodes = replicas.toArray(new Node[0]);
+                    infos.add(new PartitionInfo(pair[0], i, nodes.length > 0 ? nodes[0] : Node.noNode(), nodes, nodes));
+                }
                 topics.put(pair[0], infos);
             }
             Map<String, Subscription> members = new HashMap<>();
@@ -44,7 +52,8 @@ public class Assignors {
                 for (String one : fields[2].isEmpty() ? new String[0] : fields[2].split("\\+"))
                     owned.add(new TopicPartition(one.split("-")[0], Integer.parseInt(one.split("-")[1])));
                 Subscription said = new Subscription(
-                    Arrays.asList(fields[1].split("\\+")), null, owned, Integer.parseInt(who[2]), Optional.empty());
+                    Arrays.asList(fields[1].split("\\+")), null, owned, Integer.parseInt(who[2]),
+                    who.length < 4 || who[3].isEmpty() ? Optional.empty() : Optional.of(who[3]));
                 said.setGroupInstanceId(who[1].isEmpty() ? Optional.empty() : Optional.of(who[1]));
                 members.put(who[0], said);
             }
