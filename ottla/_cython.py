@@ -29,6 +29,8 @@ p_uint: TypeAlias = memoryview
 p_int: TypeAlias = memoryview
 p_longlong: TypeAlias = memoryview
 p_ulonglong: TypeAlias = memoryview
+double: TypeAlias = float
+float: TypeAlias = float
 void: TypeAlias = None
 NULL: Any = None
 

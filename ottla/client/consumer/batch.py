@@ -81,8 +81,10 @@ class Batch:
 
     # ── columns ─────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def to_arrow(self, *, key: str | None = None, value: str | None = None, headers: bool = True) -> pa.Table:
-        """A pyarrow.Table. `key`, `value`: None for bytes, "text" for strings, "json" for a struct column."""
+    def to_arrow(self, *, key: Any = None, value: Any = None, headers: bool = True) -> pa.Table:
+        """A pyarrow.Table. `key`, `value`: None for bytes, "text" for strings, "json" for a struct column, or a serde over a
+        registry (Avro, Protobuf, JsonSchema). On an event loop that must be the consumer's own, whose schemas are here.
+        """
         pa = arrow()
         columns = {
             "topic": self._topics(pa),
@@ -91,8 +93,8 @@ class Batch:
                 [self._numbers(pa, part, OFFSET, pa.int64()) for part in self.slices], pa.int64()
             ),
             "timestamp": self._timestamps(pa),
-            "key": _decode(pa, self._binary(pa, KEY), key, "keys"),
-            "value": _decode(pa, self._binary(pa, VALUE), value, "values"),
+            "key": self._decoded(pa, KEY, key, "key"),
+            "value": self._decoded(pa, VALUE, value, "value"),
         }
         if headers:
             columns["headers"] = self._headers(pa)
@@ -166,6 +168,18 @@ class Batch:
         """Room for a column. It is used again when no column refers to it: fresh pages would cost more than the copy."""
         pool = self.slices[0].columns.pool if self.slices else None
         return memoryview(bytearray(size) if pool is None else pool.take(size))[:size]
+
+    def _decoded(self, pa: Any, column: int, how: Any, field: str) -> Any:
+        """Keys or values, decoded as `how` says."""
+        raw = self._binary(pa, column)
+        if not hasattr(how, "column"):
+            return _decode(pa, raw, how, f"{field}s")
+        notes = None
+        if any(columns.has_headers(row, stop) for columns, row, stop in self.slices):
+            note = how.reader(field).note
+            notes = [note(columns.headers(i)) for columns, row, stop in self.slices for i in range(row, stop)]
+        topic = self.slices[0].columns.topic if self.slices else ""
+        return how.column(pa, raw, notes if notes and any(notes) else None, topic, field)
 
     def _headers(self, pa: Any) -> Any:
         kind = pa.list_(pa.struct([("key", pa.string()), ("value", pa.binary())]))

@@ -104,6 +104,10 @@ class Avro(RegisteredSerde[T]):
 
         return decode
 
+    def reader_schema(self) -> Schema | None:
+        """The schema that is read into, where one was given."""
+        return self._reader_schema
+
     def parsed(self, schema: Schema, *, bounded: bool = False) -> Any:
         """A schema as fastavro takes it, with all that it refers to. Blocks where that has to be asked for."""
         import fastavro

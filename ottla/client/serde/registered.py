@@ -317,6 +317,12 @@ class Reader(Generic[T]):
         retriable = getattr(problem, "retriable", False)
         return SerializationError(f"schema {schema}: {problem}", retriable=retriable)
 
+    def present(self, frame: framing.Framing, topic: str) -> None:
+        """Raise unless a schema is here already."""
+        key = frame.schema, frame.indexes, self.serde.latest_subject(topic, self.field)
+        if self.serde.known_decoder(*key) is None:
+            raise self._absent(*key)
+
     def missing(self, column: int, columns: Any) -> Callable[[], None] | None:
         """What has to be loaded before these records can be read; None where it is all here. Does not block."""
         wanted = []
