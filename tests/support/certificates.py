@@ -67,6 +67,8 @@ class Authority:
     def __init__(self, name: str = "CN=Test CA", *, above: Authority | None = None) -> None:
         self.key = ec.generate_private_key(ec.SECP256R1())
         self.above = above
+        #: Where its revocation lists are, as its certificates say; Java reads them there.
+        self.list_url = ""
         self.name = subject(name)
         issuer = self if above is None else above
         self.certificate = issuer._sign(self.name, self.key.public_key(), -1, 3650, ca=True)
@@ -93,6 +95,9 @@ class Authority:
         )  # fmt: skip
         if names:
             builder = builder.add_extension(x509.SubjectAlternativeName([_san(each) for each in names]), critical=False)
+        if self.list_url:
+            place = x509.DistributionPoint([x509.UniformResourceIdentifier(self.list_url)], None, None, None)
+            builder = builder.add_extension(x509.CRLDistributionPoints([place]), critical=False)
         if usages:
             builder = builder.add_extension(x509.ExtendedKeyUsage(usages), critical=False)
         return builder.sign(self.key, hashes.SHA256())

@@ -54,7 +54,7 @@ NETWORK = [
     define("connections.max.idle.ms", LONG, 600000, None, MEDIUM,
         "A connection without a request for this long is closed."),
     define("connection.failed.authentication.delay.ms", INT, 100, at_least(0), LOW,
-        "How long the answer to a failed authentication is held back.", no_effect=_UNUSED),
+        "How long the answer to a failed authentication is held back."),
     define("queued.max.requests", INT, 500, at_least(1), HIGH,
         "How many requests may wait for a thread before sockets are no longer read.", no_effect=_NO_POOLS),
     define("queued.max.request.bytes", LONG, -1, None, MEDIUM,

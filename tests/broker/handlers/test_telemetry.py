@@ -112,3 +112,24 @@ async def test_a_client_that_hangs_up_is_forgotten(broker: RunningBroker) -> Non
         await get(again)
         await get(again)
     assert len(broker.broker.client_telemetry.subscriptions) <= 3
+
+
+def padded(size: int) -> bytes:
+    """A message that a reader accepts, with an unknown field of so many bytes, which it skips."""
+    length, rest = bytearray(), size
+    while rest > 0x7F:
+        length.append(rest & 0x7F | 0x80)
+        rest >>= 7
+    length.append(rest)
+    return zlib.compress(message() + b"\x7a" + bytes(length) + bytes(size), wbits=31)
+
+
+@pytest.mark.parametrize(("mib", "error"), [(1, ErrorCode.NONE), (17, ErrorCode.INVALID_RECORD)])
+async def test_a_push_is_refused_for_what_it_becomes_and_nothing_else(
+    broker: RunningBroker, client: Client, mib: int, error: ErrorCode
+) -> None:
+    """CVE-2026-111073: the compressed size was looked at, what it becomes was not."""
+    await subscribe(client, metrics="*", interval_ms="1000", match="client_id=.*")
+    data = padded(mib << 20)
+    assert len(data) < 64 << 10
+    assert (await client.call(push(await get(client), data, 1), 0)).error_code == error

@@ -184,7 +184,7 @@ class Probes:
         case: dict[str, Any] = {
             "library": client, "settings": settings, "hold_ms": login.hold_ms, "patience_s": login.patience_s,
         }  # fmt: skip
-        if login.mechanism == "OAUTHBEARER":
+        if login.mechanism == "OAUTHBEARER" and login.token:
             case["token"] = login.token
         # Kerberos' libraries take the keytab from the environment: a process for each.
         keytab = {}

@@ -15,6 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from ottla.security.mechanisms.oauthbearer import UNSECURED_HANDLER, UNSECURED_SETTING
 from tests.clients.brokers import OttlaProcess
 from tests.differential.oauthbearer import HANDLER, LOGIN
 from tests.differential.sasl import listener_settings
@@ -29,7 +30,7 @@ from tests.support.token_talk import SECRET, as_user, create, expire, password
 from .probes import Login, Probes
 from .ticket_cases import GSSAPI, OAUTHBEARER, SESSION_MS, Case
 
-LISTENERS = ("KERBEROS", "KERBEROS_BRIEF", "OAUTH", "OAUTH_BRIEF", "TOKENS", "TOKENS_BRIEF")
+LISTENERS = ("KERBEROS", "KERBEROS_BRIEF", "OAUTH", "OAUTH_BRIEF", "OAUTH_UNSIGNED", "TOKENS", "TOKENS_BRIEF")
 PRINCIPALS = ("alice", "nobody", "changed", "removed", "expired")
 #: How long a client that should get in may take on a busy machine, and how long one that should not goes on trying.
 PATIENCE_S, REFUSED_S = 30.0, 2.0
@@ -118,13 +119,15 @@ class TicketBrokers:
                 found[f"{prefix}.sasl.enabled.mechanisms"] = mechanism
                 found[f"{prefix}.{mechanism.lower()}.sasl.jaas.config"] = entries[mechanism]
             if mechanism == OAUTHBEARER:
-                found[f"{prefix}.oauthbearer.sasl.server.callback.handler.class"] = HANDLER
+                handler = UNSECURED_HANDLER if name.endswith("UNSIGNED") else HANDLER
+                found[f"{prefix}.oauthbearer.sasl.server.callback.handler.class"] = handler
         return found
 
     def _broker(self) -> Any:
         properties = self._properties()
         if self.kind == "ottla":
             self.metrics_port = free_port()
+            properties[UNSECURED_SETTING] = "true"
             properties["ottla.metrics.listener"] = f"127.0.0.1:{self.metrics_port}"
             return OttlaProcess(self.folder / "ottla", self.ports["ADMIN"], properties)
         controller = free_port()

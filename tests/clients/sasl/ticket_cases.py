@@ -116,6 +116,9 @@ def _oauth() -> Iterator[Case]:
     for name, (works, make) in _TOKENS.items():
         yield case(name, "OAUTH", works, make)
     right = _TOKENS["right"][1]
+    for listener, works in (("OAUTH_UNSIGNED", True), ("OAUTH", False)):
+        name = f"unsigned by the client itself, where that is {'meant' if works else 'not meant'}"
+        yield Case(OAUTHBEARER, name, listener, works, lambda: {"user": "alice"}, ("java", "librdkafka"))
     yield case("downgrade: a listener of tickets", "KERBEROS", False, right)
     yield case("downgrade: a listener of passwords", "TOKENS", False, right)
     yield case("re-authentication under load", "OAUTH_BRIEF", True, right, hold_ms=HOLD_MS)

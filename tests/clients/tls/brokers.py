@@ -1,14 +1,23 @@
-"""One broker with all listeners that the TLS matrix asks: Ottla, or Apache Kafka with the same settings."""
+"""One broker with all listeners that the TLS matrix asks: Ottla, or Apache Kafka with the same settings.
+
+Revocation is a setting of a listener with Ottla, and one of the JVM with Kafka, which reads the lists where the certificates say.
+"""
 
 from __future__ import annotations
 
+import os
 import subprocess
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+
 from tests.clients.brokers import OttlaProcess
 from tests.support.certificates import Authority
+from tests.support.identity_provider import IdentityProvider
 from tests.support.kafka_jvm import KafkaJvm, free_port
 
 PASSWORD = "pass-4384d6e7"
@@ -17,6 +26,7 @@ LISTENERS: dict[str, dict[str, str]] = {
     "NONE": {},
     "REQUESTED": {"ssl.client.auth": "requested"},
     "REQUIRED": {"ssl.client.auth": "required"},
+    "REVOKING": {"ssl.client.auth": "required", "ottla.ssl.crl.location": "revoked.crl"},
     "RULES": {"ssl.client.auth": "required", "ssl.principal.mapping.rules": "RULE:^CN=alice$/alice/"},
     "V12": {"ssl.enabled.protocols": "TLSv1.2"},
     "V13": {"ssl.enabled.protocols": "TLSv1.3"},
@@ -32,6 +42,7 @@ class TlsBrokers:
 
     def __init__(self, kind: str, folder: Path) -> None:
         self.kind, self.folder = kind, folder
+        self.lists = IdentityProvider()
         self.ports = {name: free_port() for name in ("ADMIN", *LISTENERS)}
         self._certificates()
         listeners = ",".join(f"{name}://127.0.0.1:{port}" for name, port in self.ports.items())
@@ -55,11 +66,14 @@ class TlsBrokers:
             properties["listener.security.protocol.map"] += ",CONTROLLER:PLAINTEXT"
             properties["controller.quorum.voters"] = f"1@127.0.0.1:{controller}"
             properties["inter.broker.listener.name"] = "ADMIN"
-            self.process = KafkaJvm(folder / "kafka", self.ports["ADMIN"], properties)
+            self.process = _Revoking(folder / "kafka", self.ports["ADMIN"], properties)
 
     def _certificates(self) -> None:
         ca, other = Authority("CN=Matrix CA"), Authority("CN=Other CA")
         folder = self.folder
+        ca.list_url = f"{self.lists.url}/ca"
+        between, gone = Authority("CN=Between", above=ca), Authority("CN=Gone", above=ca)
+        between.list_url, gone.list_url = f"{self.lists.url}/between", f"{self.lists.url}/gone"
         ca.write(folder / "ca.pem")
         other.write(folder / "other-ca.pem")
         own = ca.issue("CN=broker", "127.0.0.1", "localhost")
@@ -82,15 +96,46 @@ class TlsBrokers:
         ca.issue("CN=broker", "127.0.0.1", begin=-9, days=-1).write_pem(folder / "old.pem")
         for name, credential in {
             "alice": ca.issue("CN=alice"), "bob": ca.issue("CN=bob"), "expired": ca.issue("CN=alice", begin=-9, days=-1),
-            "stranger": other.issue("CN=alice"), "below": Authority("CN=Between", above=ca).issue("CN=alice"),
+            "stranger": other.issue("CN=alice"), "below": between.issue("CN=alice"), "below-gone": gone.issue("CN=alice"),
+            "revoked": (revoked := ca.issue("CN=alice")),
         }.items():  # fmt: skip
             credential.write_pem(folder / f"{name}.pem")
+        texts = {"ca": ca.revoke(revoked, gone), "between": between.revoke(), "gone": gone.revoke()}
+        (folder / "revoked.crl").write_text("".join(texts.values()))
+        lists = {f"/jwks/{name}": x509.load_pem_x509_crl(text.encode()) for name, text in texts.items()}
+
+        def answer(request: BaseHTTPRequestHandler) -> None:
+            request.send_response(200)
+            request.end_headers()
+            request.wfile.write(lists[request.path].public_bytes(serialization.Encoding.DER))
+
+        self.lists.answer = answer
 
     def __enter__(self) -> Self:
-        self.process.__enter__()
+        self.lists.__enter__()
+        try:
+            self.process.__enter__()
+        except BaseException:
+            self.lists.__exit__(None, None, None)
+            raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.process.__exit__(kind, value, trace)
+        self.lists.__exit__(kind, value, trace)
+
+
+class _Revoking(KafkaJvm):
+    """Apache Kafka in a JVM that looks certificates up."""
+
+    def start(self) -> KafkaJvm:
+        before = os.environ.get("JAVA_TOOL_OPTIONS")
+        os.environ["JAVA_TOOL_OPTIONS"] = "-Dcom.sun.net.ssl.checkRevocation=true -Dcom.sun.security.enableCRLDP=true"
+        try:
+            return super().start()
+        finally:
+            del os.environ["JAVA_TOOL_OPTIONS"]
+            if before is not None:
+                os.environ["JAVA_TOOL_OPTIONS"] = before
