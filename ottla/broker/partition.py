@@ -45,7 +45,7 @@ class Partition:
     __slots__ = (
         "_group_commit", "_synced_wanted", "acks_wait", "appended_bytes", "appends", "closed", "commits", "failed_appends",
         "failed_fetches", "fetched_bytes", "fetches", "fetches_waiting", "flush_wanted", "high_watermark", "index", "is_leader", "isr", "leader",
-        "leader_epoch", "log", "on_failure", "opened_at", "topic", "topic_id",
+        "leader_epoch", "log", "on_failure", "opened_at", "replicas", "topic", "topic_id",
     )  # fmt: skip
 
     def __init__(
@@ -71,6 +71,7 @@ class Partition:
         self.leader_epoch = NO_EPOCH
         self.is_leader = False
         self.isr: tuple[int, ...] = ()
+        self.replicas: tuple[int, ...] = ()
         self.high_watermark: int = log.log_end_offset
         self.commits = CommitQueue()
         self.fetches_waiting: set[DelayedFetch] = set()
@@ -97,7 +98,7 @@ class Partition:
     def apply(self, image: PartitionImage, node_id: int) -> None:
         """Take over leader, epoch and ISR from the metadata image."""
         self.leader = image.leader
-        self.isr = image.isr
+        self.isr, self.replicas = image.isr, image.replicas
         if image.leader == node_id and image.leader_epoch != self.leader_epoch:
             self.log.assign_epoch(image.leader_epoch)
         self.is_leader = image.leader == node_id
@@ -124,6 +125,11 @@ class Partition:
         self.commits.fail(error)
         self._wake_fetches()
 
+    @property
+    def min_isr(self) -> int:
+        """How many replicas must have a record before acks=all is answered; never more than there are (KIP-966)."""
+        return min(self.log.config.min_insync_replicas, len(self.replicas))
+
     # ── writing ─────────────────────────────────────────────────────────────────────────────────────────────────
 
     def append_as_leader(
@@ -137,11 +143,11 @@ class Partition:
         if not self.is_leader:
             raise KafkaError(ErrorCode.NOT_LEADER_OR_FOLLOWER)
         log = self.log
-        if acks == ACKS_ALL and len(self.isr) < log.config.min_insync_replicas:
+        if acks == ACKS_ALL and len(self.isr) < self.min_isr:
             raise KafkaError(
                 ErrorCode.NOT_ENOUGH_REPLICAS,
                 f"The size of the current ISR {list(self.isr)} is insufficient to satisfy the min.isr requirement of "
-                f"{log.config.min_insync_replicas} for partition {self.topic}-{self.index}",
+                f"{self.min_isr} for partition {self.topic}-{self.index}",
             )
         try:
             result = log.append_as_leader(records, self.leader_epoch, now_ms, origin, transaction_version)

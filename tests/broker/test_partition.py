@@ -63,8 +63,10 @@ class World:
         )  # fmt: skip
         self.lead()
 
-    def lead(self, leader: int = NODE, epoch: int = 0, isr: tuple[int, ...] = (NODE,)) -> None:
-        self.partition.apply(image(leader, epoch, isr), NODE)
+    def lead(
+        self, leader: int = NODE, epoch: int = 0, isr: tuple[int, ...] = (NODE,), replicas: tuple[int, ...] | None = None
+    ) -> None:
+        self.partition.apply(image(leader, epoch, isr, replicas), NODE)
 
     def append(self, *values: bytes, acks: int = ACKS_ALL, **options: Any) -> Any:
         return self.partition.append_as_leader(bytearray(batch(*values or (b"v",), **options)), acks, NOW_MS)
@@ -76,8 +78,8 @@ class World:
         return answers
 
 
-def image(leader: int, epoch: int, isr: tuple[int, ...]) -> PartitionImage:
-    return PartitionImage(leader=leader, leader_epoch=epoch, partition_epoch=0, replicas=isr, isr=isr)
+def image(leader: int, epoch: int, isr: tuple[int, ...], replicas: tuple[int, ...] | None = None) -> PartitionImage:
+    return PartitionImage(leader=leader, leader_epoch=epoch, partition_epoch=0, replicas=replicas or isr, isr=isr)
 
 
 class Waiting:
@@ -263,11 +265,18 @@ def test_a_client_of_another_epoch_is_told_which_of_us_is_behind(asked: int, err
 
 def test_acks_all_needs_min_insync_replicas_and_acks_1_does_not() -> None:
     world = World(min_insync_replicas=2)
+    world.lead(isr=(NODE,), replicas=(NODE, NODE + 1))
     with pytest.raises(KafkaError, match=r"insufficient to satisfy the min.isr requirement of 2") as caught:
         world.append(b"a")
     assert caught.value.code == ErrorCode.NOT_ENOUGH_REPLICAS
     assert world.log.log_end_offset == 0
     assert world.append(b"a", acks=1).first_offset == 0
+
+
+def test_a_topic_made_for_three_brokers_can_be_written_where_there_is_one() -> None:
+    """`min.insync.replicas` above the number of replicas asks for all of them, as in Kafka."""
+    world = World(min_insync_replicas=2)
+    assert world.append(b"a").first_offset == 0
 
 
 def test_a_closed_partition_says_why_to_all_who_wait() -> None:

@@ -36,6 +36,8 @@ def idempotent(*values: bytes, producer: tuple[int, int, int]) -> bytes:
 
 PRODUCES = [
     create("to produce twice", topic("twice"), versions="7"),
+    create("to ask more than there are", topic("asking", configs=configs(min_insync_replicas="2")), versions="7"),
+    produce("more in sync wanted than there are replicas", "asking", batch(b"a")),
     produce("three records", "one", batch(b"a", b"b", b"c")),
     produce("acks 1", "one", batch(b"d"), acks=1),
     produce("acks 0", "one", batch(b"e"), acks=0, silent=True, versions="9"),

@@ -379,7 +379,8 @@ class ShardHost(Generic[ShardT]):
         for decision, answer in answers:
             self._finish(decision, answer, error)
         if error and not self._closed:
-            log.warning("appending to %s-%d failed: %s", self.partition.topic, self.index, error.name)
+            level = logging.INFO if self.partition.closed else logging.WARNING  # somebody deleted the topic
+            log.log(level, "appending to %s-%d failed: %s", self.partition.topic, self.index, error.name)
             self._on_broken(self)
 
     def _finish(self, decision: Decision, answer: Deferred, error: ErrorCode) -> None:

@@ -67,10 +67,6 @@ def _in_cluster(read: Callable[[PartitionImage], float]) -> Callable[[Broker], I
     ]
 
 
-def _min_isr(partition: Partition) -> int:
-    return partition.log.config.min_insync_replicas
-
-
 def _count(broker: Broker, wanted: Callable[[Partition], bool]) -> int:
     return sum(1 for partition in broker.partitions if wanted(partition))
 
@@ -212,12 +208,12 @@ FAMILIES: tuple[Family, ...] = (
            "Partitions led here that not all replicas have caught up with.", _one(_under_replicated)),
     Family("kafka_server_replicamanager_underminisrpartitioncount", GAUGE, (),
            "Partitions led here with fewer replicas in sync than min.insync.replicas.",
-           _one(lambda b: _count(b, lambda p: p.is_leader and len(p.isr) < _min_isr(p)))),
+           _one(lambda b: _count(b, lambda p: p.is_leader and len(p.isr) < p.min_isr))),
     Family("kafka_cluster_partition_replicascount", GAUGE, PARTITION, "Replicas.", _in_cluster(lambda s: len(s.replicas))),
     Family("kafka_cluster_partition_atminisr", GAUGE, PARTITION, "1 if just min.insync.replicas are in sync.",
-           _each(lambda p: p.is_leader and len(p.isr) == _min_isr(p))),
+           _each(lambda p: p.is_leader and len(p.isr) == p.min_isr)),
     Family("kafka_cluster_partition_underminisr", GAUGE, PARTITION, "1 if fewer are in sync.",
-           _each(lambda p: p.is_leader and len(p.isr) < _min_isr(p))),
+           _each(lambda p: p.is_leader and len(p.isr) < p.min_isr)),
     # ── logs ──
     Family("kafka_log_log_size", GAUGE, PARTITION, "Bytes on disk.", _each(lambda p: p.log.size)),
     Family("kafka_log_log_numlogsegments", GAUGE, PARTITION, "Segments.", _each(lambda p: len(p.log.segments))),
