@@ -122,7 +122,7 @@ class ListenerChanges:
 
     def _check_new(self, place: Place, wanted: BrokerConfig, levels: Levels) -> None:
         """Check that a listener could be opened. (Kafka finds that out when it is too late to say so.)"""
-        if place in wanted.exposed_listeners and not self._broker.config.boolean("ottla.allow.plaintext.listeners"):
+        if place in wanted.exposed_listeners and not self._may_expose():
             raise _invalid(
                 f"listener {place.name} would let everybody on the network in: ottla.allow.plaintext.listeners is false"
             )
@@ -152,9 +152,22 @@ class ListenerChanges:
             await self._close_others({place.name for place in wanted.listeners})
             here = {listener.name for listener in self._broker.listeners}
             for place in wanted.listeners:
-                if place.name not in here:
+                if place.name not in here and not self._is_forbidden(place, wanted):
                     await self._open(place, levels)
             await self._broker.register_endpoints()
+
+    def _is_forbidden(self, place: Place, wanted: BrokerConfig) -> bool:
+        """Whether a listener was allowed once, and is not by the configuration of this start."""
+        forbidden = place in wanted.exposed_listeners and not self._may_expose()
+        if forbidden:
+            log.error(
+                "listener %s is not opened: it would let everybody on the network in, and ottla.allow.plaintext.listeners "
+                "is false", place.name,
+            )  # fmt: skip
+        return forbidden
+
+    def _may_expose(self) -> bool:
+        return self._broker.config.boolean("ottla.allow.plaintext.listeners")
 
     async def _close_others(self, wanted: set[str]) -> None:
         for listener in tuple(self._broker.listeners):
@@ -182,6 +195,7 @@ class ListenerChanges:
             raise
         else:
             broker.listeners.append(listener)
+            listener.configure(self._levels)  # they may have changed while it was opened
             log.info("listener %s is open on %s:%d", place.name, place.host, listener.port)
 
     def endpoints(self) -> list[tuple[str, str, int, int]]:

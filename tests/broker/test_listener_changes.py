@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from ottla.protocol.apis.metadata import MetadataRequest
 from tests.differential.listeners import GOLDEN
 from tests.support.in_process import RunningBroker
-from tests.support.kafka_jvm import free_port
+from tests.support.kafka_jvm import answers, free_port
 from tests.support.listener_talk import alter, closes, opens, transcript
 from tests.support.sasl_talk import PLAIN_JAAS, Talk
 
@@ -95,6 +96,27 @@ async def test_a_listener_that_could_not_be_opened_or_trusts_everybody_is_refuse
         assert answer.startswith("INVALID_REQUEST")
         assert problem in answer
         assert len(broker.broker.listeners) == 1
+
+
+async def test_a_listener_that_trusts_everybody_needs_its_flag_at_every_start(
+    ports: list[int], caplog: pytest.LogCaptureFixture
+) -> None:
+    port, extra, _, _ = ports
+    changes = [
+        ("listeners", f"PLAINTEXT://127.0.0.1:{port},EXTRA://:{extra}"),
+        ("listener.security.protocol.map", "PLAINTEXT:PLAINTEXT,EXTRA:PLAINTEXT"),
+    ]
+    async with RunningBroker(**settings(port), **{"ottla.allow.plaintext.listeners": "true"}) as broker:
+        async with Talk(port) as talk:
+            assert await alter(talk, *changes) == "NONE"
+        assert await opens(extra)
+        del broker.sets["ottla.allow.plaintext.listeners"]
+        await broker.restart()
+        changing = broker.broker.listener_changes._task
+        assert changing is not None
+        await changing
+        assert "listener EXTRA is not opened" in caplog.text
+        assert not await asyncio.to_thread(answers, extra)
 
 
 async def test_a_port_that_somebody_has_is_said_in_the_log_and_harms_nobody(

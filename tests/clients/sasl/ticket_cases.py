@@ -147,3 +147,11 @@ def _delegation(mechanism: str) -> Iterator[Case]:
 
 
 CASES = tuple(cases())
+#: For CI, where kafka-python and aiokafka, which take seconds to say no, are refused a few times only.
+_FEW = ("expired", "unsigned", "revoked", "another issuer")
+SHORT = tuple(
+    case
+    if case.works or any(word in case.name for word in _FEW)
+    else case._replace(clients=tuple(each for each in case.clients if each not in ("kafka-python", "aiokafka")))
+    for case in CASES
+)

@@ -75,3 +75,21 @@ def test_the_users_own_authorization_id():
 
 def test_a_client_does_not_send_what_cannot_be_told_apart():
     refusal(Peer(MECHANISMS["PLAIN"].client(client_inputs("PLAIN", "a\0b", "c"))).start)
+
+
+@pytest.mark.parametrize("user", ["alice", "nobody"])
+def test_strangers_buy_no_work_where_all_users_stand_in_the_file(user):
+    exchange = MECHANISMS["PLAIN"].server(server_inputs("PLAIN", jaas={"user_alice": "a-secret"}))
+    next(exchange)
+    refusal(exchange.send, f"\0{user}\0guess".encode())  # at once: no `Work` came before
+
+
+def test_of_the_mechanisms_only_those_that_users_have_are_derived():
+    stored = {("carol", "SCRAM-SHA-256"): STORED["carol", "SCRAM-SHA-256"]}
+    asked = []
+    inputs = server_inputs(
+        "PLAIN", credential=lambda *key: asked.append(key[1]) or stored.get(key),
+        decoy=lambda number, mechanism: "carol" if mechanism == "SCRAM-SHA-256" else "",
+    )  # fmt: skip
+    assert talk(inputs, client_inputs("PLAIN", "carol", "c-256")).principal == Principal("User", "carol")
+    assert asked == ["SCRAM-SHA-256"]
