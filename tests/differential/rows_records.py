@@ -7,7 +7,7 @@ import time
 from typing import Any
 
 from .batches import CONTROL, GZIP, LOG_APPEND_TIME, NOW_MS, TRANSACTIONAL, batch, record
-from .rows_topics import ABSENT_ID, create, topic
+from .rows_topics import ABSENT_ID, configs, create, topic
 from .wire import Row, learned
 
 PRODUCE, FETCH, LIST_OFFSETS, INIT_PRODUCER_ID, OFFSET_FOR_LEADER_EPOCH = 0, 1, 2, 22, 23
