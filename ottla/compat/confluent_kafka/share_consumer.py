@@ -258,8 +258,12 @@ class ShareConsumer(Crossing):
             if left and polling:
                 raise _state(f"{len(left)} records of the last poll are not acknowledged")
             return
-        for at in left:
-            self._call(lambda at=at: consumer.decide(at, ACCEPT))
+
+        def accept() -> None:
+            for at in left:
+                consumer.decide(at, ACCEPT)
+
+        self._call(accept)
         self._given = []
         if self._callback is not None and left:  # otherwise it goes along with the next fetch
             self._told.append(self._run(self._sharing.commit()))

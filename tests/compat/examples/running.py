@@ -83,16 +83,15 @@ class Run:
         """ "" where it is right, else what is wrong."""
         began = time.monotonic()
         interrupted = False
-        quiet_until = began
+        said_at: float | None = None
+        quiet_s = _QUIET_S if self.case.interactive or not self.case.expect else 0.0
         while self._process.poll() is None and time.monotonic() < began + PATIENCE_S:
             for topic, value in self.case.feed.items():
                 producer.enqueue(topic, value)
             self._reader.join(0.3)
-            if self.left() or not self.case.expect:
-                quiet_until = (began if not self.case.expect else time.monotonic()) + (
-                    _QUIET_S if self.case.interactive or not self.case.expect else 0.0
-                )
-            enough = time.monotonic() >= quiet_until
+            if said_at is None and not self.left():
+                said_at = time.monotonic()
+            enough = said_at is not None and time.monotonic() >= said_at + quiet_s
             if self.case.endless and not interrupted and enough:
                 self._process.send_signal(signal.SIGINT)
                 interrupted = True

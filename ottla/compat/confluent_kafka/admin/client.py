@@ -437,7 +437,7 @@ class AdminClient:
         self, alterations: list[UserScramCredentialAlteration], **_: Any
     ) -> dict[str, Future[Any]]:  # fmt: skip
         """User -> future of None."""
-        if not isinstance(alterations, list) or not alterations:
+        if not alterations:
             raise ValueError("Expected at least one alteration")
 
         async def alter(admin: AsyncAdmin, changes: list[Any]) -> None:

@@ -128,7 +128,7 @@ class UserScramCredentialUpsertion(UserScramCredentialAlteration):
     """A password to set."""
 
     def __init__(
-        self, user: str, scram_credential_info: ScramCredentialInfo, password: bytes, salt: bytes | None = None
+        self, user: str, scram_credential_info: ScramCredentialInfo, password: bytes | str, salt: bytes | None = None
     ) -> None:
         super().__init__(user)
         self.scram_credential_info, self.password, self.salt = scram_credential_info, password, salt
