@@ -88,7 +88,7 @@ def check_broker_configs(configs: Mapping[str, str], levels: Levels, *, per_brok
     _check_broker_lags(changed)
     address_limits(changed)
     _check_limits(configs)
-    _check_threads(levels, changed)
+    _check_threads(configs, levels, changed)
 
 
 def _is_per_broker(key: str) -> bool:
@@ -123,17 +123,18 @@ def _check_limits(configs: Mapping[str, str]) -> None:
             raise _not_dynamic(f"Invalid {base_name(key)} {int(value)}")
 
 
-def _check_threads(before: Levels, changed: Levels) -> None:
+def _check_threads(configs: Mapping[str, str], before: Levels, changed: Levels) -> None:
     """Check that numbers of threads change by no more than Kafka lets them: to half, to double."""
-    for key in _THREADS:
-        old, new = before.integer(key), changed.integer(key)
-        if new == old:
-            continue
-        if key == "log.cleaner.threads":
+    wanted = {key: changed.integer(key) for key in _THREADS}
+    wanted |= {key: int(value) for key, value in configs.items() if base_name(key) in _THREADS}
+    for key, new in wanted.items():
+        name = base_name(key)
+        old = before.integer(name)
+        if name == "log.cleaner.threads":
             less = "Log cleaner threads cannot be reduced to less than half the current value"
             more = "Log cleaner threads cannot be increased to more than double the current value"
         else:
-            failed = f"Dynamic thread count update validation failed for {key}={new}, value should"
+            failed = f"Dynamic thread count update validation failed for {name}={new}, value should"
             less, more = (
                 f"{failed} be at least half the current value",
                 f"{failed} not be greater than double the current value",

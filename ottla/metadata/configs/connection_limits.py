@@ -29,7 +29,7 @@ def address_limits(levels: Levels) -> AddressLimits:
     """Read the limits of addresses; raises `KafkaError(INVALID_REQUEST)` in Kafka's words."""
     key = "max.connections.per.ip.overrides"
     found: dict[str, int] = {}
-    text = (levels.text(key) or "").strip()
+    text = (levels.text(key) or "").strip().rstrip(",")
     for pair in re.split(r"\s*,\s*", text) if text else ():
         host, colon, count = pair.rpartition(":")
         if not colon:
