@@ -189,6 +189,8 @@ TAKEN = frozenset(
 _JAVA_ONLY = {"buffer.memory", "max.block.ms", "max.request.size", "max.poll.records", "delivery.timeout.ms"} - {
     "delivery.timeout.ms"
 }
+#: Where no broker is: librdkafka takes a configuration without bootstrap.servers, and finds no broker.
+NOBODY = "127.0.0.1:1"
 _RESET = {
     "smallest": "earliest", "earliest": "earliest", "beginning": "earliest", "largest": "latest", "latest": "latest",
     "end": "latest", "error": "none",
@@ -207,7 +209,7 @@ def unknown(name: str) -> KafkaException:
 
 def merged(*arguments: Any, **more: Any) -> dict[str, Any]:
     """What a constructor was given: one dict, or keywords with dots or underscores."""
-    if arguments and not isinstance(arguments[0], Mapping):
+    if (arguments and not isinstance(arguments[0], Mapping)) or not (arguments or more):
         raise TypeError("expected configuration dict")
     found = dict(arguments[0]) if arguments else {}
     found.update(more)
@@ -247,6 +249,7 @@ def translate(settings: Mapping[str, Any], *, consumer: bool = False) -> Config:
             found["linger_ms"] = int(min(linger, limit // 2))
             found["request_timeout_ms"] = max(1, limit - found["linger_ms"])
     found.setdefault("client_id", "rdkafka")
+    found.setdefault("bootstrap_servers", NOBODY)
     if callable(settings.get("oauth_cb")):
         argument = str(settings.get("sasl.oauthbearer.config", ""))
         found["sasl_oauthbearer_token"] = TokenCallback(settings["oauth_cb"], argument)
@@ -281,7 +284,7 @@ def _value(name: str, value: Any) -> Any:
     if name == "auto_offset_reset":
         if str(value) not in _RESET:
             raise KafkaException(
-                KafkaError(-186, f'Invalid value "{value}" for configuration property "auto.offset.reset"')
+                KafkaError(-186, f'Invalid value for configuration property "auto.offset.reset": {value}')
             )
         return _RESET[str(value)]
     if name == "ssl_endpoint_identification_algorithm" and str(value).lower() == "none":

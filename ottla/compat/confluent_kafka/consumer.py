@@ -152,8 +152,8 @@ class Consumer(Crossing):
         if self._closed:
             raise RuntimeError("Consumer closed")
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
-        self._hooks.serve()
         while True:
+            self._hooks.serve()
             self._serve_commits()
             if self._ready:
                 return self._ready.pop(0)

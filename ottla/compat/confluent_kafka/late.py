@@ -37,8 +37,8 @@ class Late:
             if self._done:
                 return False
             self._records.append((time.monotonic() + self._timeout_s, record))
-        if not self._thread.ident:
-            self._thread.start()
+            if not self._thread.ident:
+                self._thread.start()
         return True
 
     def drop(self) -> None:

@@ -213,15 +213,15 @@ class Producer:
         self, topic: str, messages: list[dict[str, Any]], partition: int = -1, on_delivery: Any = None, **_: Any
     ) -> int:
         """Put many records into the queue; how many. One that is refused has `_error` set in its dict."""
+        _check_batch(topic, messages, partition)
         count = 0
         for each in messages:
-            fields = {name: value for name, value in each.items() if not name.startswith("_") and name != "callback"}
-            fields.setdefault("partition", partition)
+            fields = {name: each[name] for name in ("key", "value", "headers", "timestamp") if name in each}
+            told = each.get("callback") or on_delivery
             try:
-                self.produce(topic, **fields, on_delivery=each.get("callback") or on_delivery)
+                self.produce(topic, **fields, partition=each.get("partition", partition), on_delivery=told)
             except (KafkaException, BufferError) as problem:
-                queue_full = isinstance(problem, BufferError)
-                each["_error"] = KafkaError(-184) if queue_full else problem.args[0]
+                each["_error"] = KafkaError(-184) if isinstance(problem, BufferError) else problem.args[0]
             else:
                 count += 1
         return count
@@ -306,7 +306,19 @@ class Producer:
         """Take over the transactional.id."""
         if self._config.transactional_id is None:
             raise KafkaException(KafkaError(-145, "The Transactional API requires transactional.id to be configured"))
-        self._ours()
+        deadline = time.monotonic() + (60 if timeout is None or timeout < 0 else timeout)
+        while True:
+            try:
+                self._ours()
+            except KafkaException as problem:
+                if problem.args[0].code() not in _UNREACHABLE:
+                    raise
+                if time.monotonic() + _SLICE_S > deadline:
+                    text = f"Failed to initialize Producer ID: {problem.args[0].str()}"
+                    raise KafkaException(KafkaError(-185, text, retriable=True)) from problem
+                time.sleep(_SLICE_S)
+            else:
+                return
 
     def begin_transaction(self) -> None:
         if self._producer is None:
@@ -391,5 +403,20 @@ def _partitioner(settings: dict[str, Any]) -> dict[str, Any]:
     if callable(settings.get("partitioner")):
         return {"partitioner": settings["partitioner"]}
     if name not in table:
-        raise KafkaException(KafkaError(-186, f'Invalid value "{name}" for configuration property "partitioner"'))
+        raise KafkaException(KafkaError(-186, f'Invalid value for configuration property "partitioner": {name}'))
     return {"partitioner": table[name]}
+
+
+def _check_batch(topic: Any, messages: Any, partition: Any) -> None:
+    if not isinstance(topic, str) or not isinstance(partition, int):
+        raise TypeError("topic must be str, partition int")
+    if not isinstance(messages, list):
+        raise TypeError("messages must be a list")
+    for index, each in enumerate(messages):
+        if not isinstance(each, dict):
+            raise TypeError(f"Message at index {index} must be a dict")
+        for name in ("value", "key"):
+            if not isinstance(each.get(name), bytes | bytearray | str | None):
+                raise TypeError(f"Message {name} at index {index} must be bytes or str")
+        if not isinstance(each.get("partition", 0), int):
+            raise TypeError(f"Message partition at index {index} must be int")
