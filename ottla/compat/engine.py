@@ -390,6 +390,11 @@ class Engine:
                 return record.offset
         return self.consumer.position(*key)
 
+    def fetch_offset(self, key: Key) -> int:
+        """Where the next fetch of a partition begins; -1 where that is not known."""
+        position = self.consumer.positions.by_key.get(key) if self.consumer is not None else None
+        return -1 if position is None else int(position.fetch_offset)
+
     def on_loop(self, work: Callable[[Watched], Any]) -> Any:
         """Do something with the consumer; it must be reading."""
         if self.consumer is None:

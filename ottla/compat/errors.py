@@ -6,6 +6,7 @@ They name a code in words of their own where that is old; `for_error` finds the 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from ..client import errors as ours
@@ -203,3 +204,18 @@ def for_error(problem: BaseException) -> BaseException:
         if isinstance(problem, kind):
             return theirs(str(problem))
     return KafkaError(str(problem)) if isinstance(problem, ours.ClientError) else problem
+
+
+def for_read_error(
+    problem: BaseException, fetch_offset: Callable[[tuple[str, int]], int], partition: Callable[[str, int], Any]
+) -> BaseException:
+    """As `for_error`; where there is no offset to read from, with what programs look for in it: partition -> offset."""
+    if (
+        isinstance(problem, ours.BrokerError)
+        and problem.code is ErrorCode.OFFSET_OUT_OF_RANGE
+        and problem.topic_partition
+    ):
+        offset = fetch_offset(problem.topic_partition)
+        where = partition(*problem.topic_partition)
+        return NoOffsetForPartitionError(where) if offset < 0 else BY_CODE[int(problem.code)]({where: offset})
+    return for_error(problem)

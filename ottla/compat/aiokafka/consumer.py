@@ -9,7 +9,7 @@ from typing import Any
 from ...client.consumer._columns_cy import Record
 from ...client.errors import ClientError
 from ..engine import Engine
-from ..errors import ConsumerStoppedError, IllegalOperation, IllegalStateError, for_error
+from ..errors import ConsumerStoppedError, IllegalOperation, IllegalStateError, for_error, for_read_error
 from ..settings import deserialized, translate
 from .structs import ConsumerRecord, OffsetAndMetadata, OffsetAndTimestamp, TopicPartition
 
@@ -197,7 +197,10 @@ class AIOKafkaConsumer:
         return found
 
     async def _take(self, room: int, patience_s: float, only: Any = None) -> Any:
-        batch = await self._try(self._engine.take(room, patience_s, only))
+        try:
+            batch = await self._engine.take(room, patience_s, only)
+        except (ClientError, ExceptionGroup) as problem:
+            raise for_read_error(problem, self._engine.fetch_offset, TopicPartition) from problem
         if batch is None:
             await self._serve()
         return batch

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterable, Iterator
+from functools import total_ordering
 from typing import Any, NamedTuple
 
 from .errors import KafkaError
@@ -12,6 +13,7 @@ OFFSET_BEGINNING, OFFSET_END, OFFSET_STORED, OFFSET_INVALID = -2, -1, -1000, -10
 TIMESTAMP_NOT_AVAILABLE, TIMESTAMP_CREATE_TIME, TIMESTAMP_LOG_APPEND_TIME = 0, 1, 2
 
 
+@total_ordering
 class TopicPartition:
     """A partition, and an offset in it."""
 

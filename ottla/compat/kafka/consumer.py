@@ -12,7 +12,7 @@ from ...client.consumer._columns_cy import Record
 from ...client.errors import ClientError
 from ..crossing import Crossing
 from ..engine import Engine
-from ..errors import IllegalStateError, KafkaConfigurationError, KafkaTimeoutError, for_error
+from ..errors import IllegalStateError, KafkaConfigurationError, KafkaTimeoutError, for_error, for_read_error
 from ..settings import deserialized, translate
 from .future import Future
 from .structs import ConsumerGroupMetadata, ConsumerRecord, OffsetAndMetadata, OffsetAndTimestamp, TopicPartition
@@ -65,7 +65,7 @@ class KafkaConsumer(Crossing):
             raise
 
     def _theirs(self, problem: BaseException) -> BaseException:
-        return for_error(problem)
+        return for_read_error(problem, self._engine.fetch_offset, TopicPartition)
 
     def _refusal(self) -> Exception:
         return IllegalStateError("KafkaConsumer is closed")
