@@ -118,8 +118,9 @@ class BrokerConfig:
         sets: Mapping[str, str] | Iterable[tuple[str, str]] = (),
         *,
         defaults: Mapping[str, str] | None = None,
+        sets_from: str = "--set",
     ) -> BrokerConfig:
-        """Read and check all sources; raises `ConfigError`."""
+        """Read and check all sources; raises `ConfigError`, which names the source: `sets` by `sets_from`."""
         values = {**DEFAULTS, **(defaults or {})}
         origins = dict.fromkeys(values, "the defaults")
         sources: list[tuple[str, Iterable[tuple[str, str]]]] = []
@@ -128,7 +129,7 @@ class BrokerConfig:
             sources.append((str(path), read_file(path).items()))
         if environ is not None:
             sources += [("the environment", _from_environment(environ, prefix)) for prefix in ("KAFKA_", "OTTLA_")]
-        sources.append(("--set", sets.items() if isinstance(sets, Mapping) else sets))
+        sources.append((sets_from, sets.items() if isinstance(sets, Mapping) else sets))
         for origin, pairs in sources:
             given = dict(pairs)
             _forget_shadowed(values, given)

@@ -141,7 +141,7 @@ class Kafka:
         if self.port:
             name = config["listeners"].partition("://")[0]
             config["listeners"] = f"{name}://{self.host}:{self.port}"
-        settings = BrokerConfig.load(sets=config)
+        settings = BrokerConfig.load(sets=config, sets_from="the fixture's config")
         thread = _BrokerThread(lambda: self._make(settings))
         thread.start()
         self._thread = thread

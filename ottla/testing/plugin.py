@@ -46,7 +46,10 @@ def kafka_factory(request: pytest.FixtureRequest) -> Iterator[Callable[..., Kafk
 def kafka(request: pytest.FixtureRequest, kafka_factory: Callable[..., Kafka]) -> Kafka:
     """A Kafka-compatible broker, empty, in memory, on a TCP port of its own: `kafka.bootstrap`. See docs/testing.md."""
     marker = request.node.get_closest_marker("kafka")
-    return kafka_factory(**(marker.kwargs if marker is not None else {}))
+    given = {} if marker is None else marker.kwargs
+    if (marker is not None and marker.args) or given.keys() - {"config"}:
+        raise pytest.UsageError("@pytest.mark.kafka takes config={...}, settings of the broker, and nothing else")
+    return kafka_factory(**given)
 
 
 @pytest.hookimpl(wrapper=True)

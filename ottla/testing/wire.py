@@ -53,7 +53,12 @@ class Wire:
             self._idle.pop().close()
 
     def _connect(self) -> socket.socket:
-        connection = socket.create_connection(self._address, timeout=ANSWER_TIMEOUT_S)
+        try:
+            connection = socket.create_connection(self._address, timeout=ANSWER_TIMEOUT_S)
+        except ConnectionRefusedError as error:
+            host, port = self._address[:2]
+            why = f"no broker at {host}:{port}: it was stopped or killed, and kafka.start() brings it back"
+            raise ConnectionRefusedError(why) from error
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if not self._newest:
             hello = ApiVersionsRequest(client_software_name=OWN_CLIENT_ID, client_software_version="1")

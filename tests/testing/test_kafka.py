@@ -240,3 +240,10 @@ def test_a_failed_start_leaves_no_thread() -> None:
             Kafka({"listeners": f"PLAINTEXT://127.0.0.1:{taken.getsockname()[1]}"})
         assert threading.active_count() == before
     assert os.getpid()
+
+
+def test_a_killed_broker_is_named_as_such(kafka: Kafka) -> None:
+    kafka.topic("t").put([("k", "v")])
+    kafka.kill()
+    with pytest.raises(ConnectionError, match="it was stopped or killed, and kafka.start"):
+        kafka.topic("t").put([("k", "v")])

@@ -38,3 +38,23 @@ def test_the_last_requests_are_shown(pytester: pytest.Pytester) -> None:
             "ListGroups v4 from app, 2 times: states_filter=['44']",
         ]
     )
+
+
+MISSPELT = """
+import pytest
+
+@pytest.mark.kafka(confg={"num.partitions": "3"})
+def test_marker(kafka): ...
+
+@pytest.mark.kafka(config={"num.partitons": "3"})
+def test_config(kafka): ...
+"""
+
+
+@pytest.mark.slow
+def test_a_mistake_in_the_marker_is_told_in_the_words_of_the_test(pytester: pytest.Pytester) -> None:
+    pytester.makeini("[pytest]\nasyncio_default_fixture_loop_scope = function")
+    pytester.makepyfile(MISSPELT)
+    said = pytester.runpytest_inprocess("-p", "no:cacheprovider").stdout.str()
+    assert "takes config={...}, settings of the broker, and nothing else" in said
+    assert "the fixture's config: there is no config 'num.partitons' (did you mean 'num.partitions'?)" in said
