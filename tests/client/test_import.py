@@ -34,3 +34,14 @@ def test_the_package_alone_loads_no_client() -> None:
 
 def test_the_producer_loads_nothing_heavy() -> None:
     assert loaded("from ottla import Config, Producer") & HEAVY == set()
+
+
+def test_telemetry_and_tracing_are_loaded_by_who_uses_them() -> None:
+    """A broker that takes no telemetry costs a client none of its modules; OpenTelemetry is asked for by name."""
+    found = loaded("from ottla import Admin, Consumer, Producer")
+    assert (
+        found
+        & {f"ottla.client.{name}" for name in ("tracing", "telemetry.otlp", "telemetry.session", "telemetry.metrics")}
+        == set()
+    )
+    assert found & HEAVY == set()

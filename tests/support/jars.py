@@ -22,6 +22,16 @@ LOG4J = "org.apache.logging.log4j:log4j-slf4j-impl:2.24.3"
 
 #: The broker, the console tools and the clients of Apache Kafka.
 KAFKA = (f"org.apache.kafka:kafka_2.13:{KAFKA_VERSION}", f"org.apache.kafka:kafka-tools:{KAFKA_VERSION}", LOG4J)
+
+
+def kafka_of(version: str) -> tuple[str, ...]:
+    """The broker of another version of Apache Kafka; its own logging is among what it needs."""
+    if version == KAFKA_VERSION:
+        return KAFKA
+    tools = (f"org.apache.kafka:kafka-tools:{version}",) if int(version.split(".")[0]) >= 3 else ()
+    return (f"org.apache.kafka:kafka_2.13:{version}", *tools)
+
+
 #: The Java client alone: the newest line, and the oldest that Kafka 4 itself still speaks with.
 CLIENTS = (f"org.apache.kafka:kafka-clients:{KAFKA_VERSION}", "org.slf4j:slf4j-nop:1.7.36")
 CLIENTS_OLD = (f"org.apache.kafka:kafka-clients:{KAFKA_OLD_VERSION}", "org.slf4j:slf4j-nop:1.7.36")

@@ -17,8 +17,9 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import IO
 
-from tests.support.jars import KAFKA, class_path, jars
+from tests.support.jars import KAFKA_VERSION, class_path, jars, kafka_of
 
 CLUSTER_ID = "T3R0bGFUZXN0Q2x1c3Rlcg"
 # Those of kafka-server-start.sh and kafka-run-class.sh as shipped.
@@ -32,6 +33,11 @@ JVM_OPTIONS = [
     "-XX:+ExplicitGCInvokesConcurrent",
     "-Djava.awt.headless=true",
 ]
+#: The environment variable that names the version where a test does not: `python -m tests.client.on_kafka` sets it.
+VERSION_VARIABLE = "OTTLA_TESTS_KAFKA"
+_KRAFT = {
+    "process.roles", "node.id", "controller.quorum.voters", "controller.listener.names", "inter.broker.listener.name",
+}  # fmt: skip
 READY_S = 240.0  # a JVM on a two-core machine with fifty others
 
 
@@ -64,8 +70,11 @@ class KafkaJvm:
         port: int = 0,
         properties: Mapping[str, str] | None = None,
         format_arguments: Sequence[str] = (),
+        version: str | None = None,
     ) -> None:
         self.directory = directory
+        self.version = version or os.environ.get(VERSION_VARIABLE) or KAFKA_VERSION
+        self.zookeeper: subprocess.Popen[bytes] | None = None
         self.format_arguments = format_arguments
         self.port = port or free_port()
         self.properties = dict(properties or {})
@@ -104,16 +113,27 @@ class KafkaJvm:
             "group.initial.rebalance.delay.ms": "0",
             **self.properties,
         }
+        if self.needs_zookeeper:
+            for name in [name for name in properties if name in _KRAFT or name.startswith("share.")]:
+                del properties[name]
+            self._zookeeper_port = getattr(self, "_zookeeper_port", None) or free_port()
+            properties |= {
+                "broker.id": "1", "zookeeper.connect": f"127.0.0.1:{self._zookeeper_port}",
+                "zookeeper.connection.timeout.ms": "60000", "zookeeper.session.timeout.ms": "6000",
+                "listeners": f"PLAINTEXT://127.0.0.1:{self.port}",
+            }  # fmt: skip
         path = self.directory / "server.properties"
         path.write_text("".join(f"{key}={value}\n" for key, value in properties.items()))
         return path
 
     def start(self) -> KafkaJvm:
         self.directory.mkdir(parents=True, exist_ok=True)
-        libs = class_path(jars("kafka", KAFKA))
+        libs = class_path(jars("kafka", kafka_of(self.version)))
         properties = self._write_properties()
         with self.log_file.open("ab") as log:
-            if not (self.directory / "data" / "meta.properties").exists():
+            if self.needs_zookeeper:
+                self._start_zookeeper(libs, log)
+            elif not (self.directory / "data" / "meta.properties").exists():
                 tool = [
                     "java",
                     "-cp",
@@ -140,6 +160,22 @@ class KafkaJvm:
         self.start_s = time.monotonic() - began
         return self
 
+    @property
+    def needs_zookeeper(self) -> bool:
+        """Before 3.3 KRaft was not meant for use."""
+        return tuple(map(int, self.version.split(".")[:2])) < (3, 3)
+
+    def _start_zookeeper(self, libs: str, log: IO[bytes]) -> None:
+        if self.zookeeper is not None:
+            return
+        path = self.directory / "zookeeper.properties"
+        path.write_text(
+            f"dataDir={self.directory / 'zookeeper'}\nclientPort={self._zookeeper_port}\nclientPortAddress=127.0.0.1\n"
+            "admin.enableServer=false\nmaxClientCnxns=0\n"
+        )
+        main = "org.apache.zookeeper.server.quorum.QuorumPeerMain"
+        self.zookeeper = subprocess.Popen(["java", "-Xmx256M", "-cp", libs, main, str(path)], stdout=log, stderr=log)
+
     def stop(self, timeout_s: float = 30.0) -> None:
         if self.process is not None:
             self.process.terminate()
@@ -147,6 +183,9 @@ class KafkaJvm:
                 self.process.wait(timeout_s)
             except subprocess.TimeoutExpired:
                 self.kill()
+        if self.zookeeper is not None:
+            self.zookeeper.kill()
+            self.zookeeper.wait()
 
     def kill(self) -> None:
         """kill -9."""

@@ -44,6 +44,9 @@ async def read(
         numbers = range(len(view.partitions)) if partitions is None else partitions
         keys = [(topic, number) for number in numbers]
         begins, ends = await _bounds(consumer, keys, start), await _bounds(consumer, keys, end)
+        if isinstance(end, int):  # an offset that is not written yet is not waited for
+            last = await _bounds(consumer, keys, "latest")
+            ends = {each: min(ends[each], last[each]) for each in keys}
         wanted = {each: begins[each] for each in keys if begins[each] < ends[each]}
         consumer.assign(wanted)
         return Batch(await _collect(consumer, ends, max_bytes))
