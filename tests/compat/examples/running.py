@@ -87,7 +87,8 @@ class Run:
         quiet_s = _QUIET_S if self.case.interactive or not self.case.expect else 0.0
         while self._process.poll() is None and time.monotonic() < began + PATIENCE_S:
             for topic, value in self.case.feed.items():
-                producer.enqueue(topic, value)
+                for partition in range(self.case.topics.get(topic, 1)):
+                    producer.enqueue(topic, value, partition=partition)
             self._reader.join(0.3)
             if said_at is None and not self.left():
                 said_at = time.monotonic()
