@@ -245,5 +245,5 @@ def test_a_failed_start_leaves_no_thread() -> None:
 def test_a_killed_broker_is_named_as_such(kafka: Kafka) -> None:
     kafka.topic("t").put([("k", "v")])
     kafka.kill()
-    with pytest.raises(ConnectionError, match="it was stopped or killed, and kafka.start"):
+    with pytest.raises(ConnectionError, match=r"it was stopped or killed, and kafka\.start"):
         kafka.topic("t").put([("k", "v")])
