@@ -22,10 +22,11 @@ if TYPE_CHECKING:
     from .client.consumer.share import ShareConsumer
     from .client.consumer.working import By, Retry
     from .client.producer.producer import Producer
+    from .client.registry.client import Registry
 
 __version__ = "0.1.0"
 __all__ = [
-    "Admin", "By", "Commit", "Config", "Consumer", "Producer", "Retry", "ShareConsumer", "__version__", "exactly_once", "read", "serde",
+    "Admin", "By", "Commit", "Config", "Consumer", "Producer", "Registry", "Retry", "ShareConsumer", "__version__", "exactly_once", "read", "serde",
 ]  # fmt: skip
 
 _extensions.guard()
@@ -42,6 +43,7 @@ _HOMES = {
     "Config": (".client.config", "Config"),
     "Retry": (".client.consumer.working", "Retry"),
     "Producer": (".client.producer.producer", "Producer"),
+    "Registry": (".client.registry.client", "Registry"),
     "serde": (".client.serde", ""),
 }
 

@@ -35,7 +35,7 @@ HOT_MODULES: dict[str, str] = {
     "ottla.client.consumer._runs_cy": "consumer: Fetch answers into columns",
     "ottla.client.producer._append_cy": "producer: records into batches",
     "ottla.client.serde._prefixes_cy": "consumer: which schemas records have",
-    "ottla.client.serde.columns._builders_cy": "consumer: Avro and Protobuf into columns",
+    "ottla.client.serde.columns._builders_cy": "consumer: Avro into columns",
     "ottla.log.cleaner._keys_cy": "compaction: the map of keys",
     "ottla.log.cleaner._rewrite_cy": "compaction: batches anew",
 }

@@ -16,14 +16,16 @@ if TYPE_CHECKING:
     from .client.admin.blocking import Admin
     from .client.consumer.blocking import Consumer, read
     from .client.producer.blocking import Producer
+    from .client.registry.blocking import Registry
 
-__all__ = ["Admin", "Consumer", "Producer", "read"]
+__all__ = ["Admin", "Consumer", "Producer", "Registry", "read"]
 
 _HOMES = {
     "Admin": ".client.admin.blocking",
     "Consumer": ".client.consumer.blocking",
     "read": ".client.consumer.blocking",
     "Producer": ".client.producer.blocking",
+    "Registry": ".client.registry.blocking",
 }
 
 

@@ -83,7 +83,7 @@ class Batch:
 
     def to_arrow(self, *, key: Any = None, value: Any = None, headers: bool = True) -> pa.Table:
         """A pyarrow.Table. `key`, `value`: None for bytes, "text" for strings, "json" for a struct column, or a serde over a
-        registry (Avro, Protobuf, JsonSchema). On an event loop that must be the consumer's own, whose schemas are here.
+        registry (Avro, JsonSchema). On an event loop that must be the consumer's own, whose schemas are here.
         """
         pa = arrow()
         columns = {

@@ -34,11 +34,11 @@ def is_compiled() -> bool:
 def heads(payload: Any, places: Any, sizes: Any, size: cython.Py_ssize_t) -> set[bytes]:
     """The first `size` bytes (or fewer, where there are no more) of each value, each once; nulls have none.
 
-    `places` and `sizes` are int64 in the machine's order, as of `Columns.column`; a null has the size -1.
+    `places` and `sizes` are int32 in the machine's order, as of `Columns.spots`; a null has the size -1.
     """
     if not cython.compiled:
         data = memoryview(payload)
-        spots = zip(memoryview(places).cast("q"), memoryview(sizes).cast("q"), strict=True)
+        spots = zip(memoryview(places).cast("i"), memoryview(sizes).cast("i"), strict=True)
         return {bytes(data[place : place + min(long, size)]) for place, long in spots if long >= 0}
     a = cython.declare(Py_buffer)
     b = cython.declare(Py_buffer)
@@ -50,8 +50,8 @@ def heads(payload: Any, places: Any, sizes: Any, size: cython.Py_ssize_t) -> set
         if b.len != c.len:
             raise IndexError("as many places as sizes")
         return _heads(
-            cython.cast(cython.p_uchar, a.buf), a.len, cython.cast(cython.p_longlong, b.buf),
-            cython.cast(cython.p_longlong, c.buf), b.len // 8, size,
+            cython.cast(cython.p_uchar, a.buf), a.len, cython.cast(cython.p_int, b.buf),
+            cython.cast(cython.p_int, c.buf), b.len // 4, size,
         )  # fmt: skip
     finally:
         PyBuffer_Release(cython.address(a))
@@ -61,7 +61,7 @@ def heads(payload: Any, places: Any, sizes: Any, size: cython.Py_ssize_t) -> set
 
 @cython.cfunc
 def _heads(
-    p: cython.p_uchar, length: cython.Py_ssize_t, places: cython.p_longlong, sizes: cython.p_longlong,
+    p: cython.p_uchar, length: cython.Py_ssize_t, places: cython.p_int, sizes: cython.p_int,
     count: cython.Py_ssize_t, size: cython.Py_ssize_t,
 ) -> set:  # type: ignore[type-arg]  # fmt: skip
     found: set[bytes] = set()

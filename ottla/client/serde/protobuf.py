@@ -9,15 +9,12 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from ..errors import ConfigError, SerializationError
 from ..registry.model import PROTOBUF, Reference, Schema
 from .adapting import needs
 from .registered import RegisteredSerde
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 T = TypeVar("T")
 #: Files that every reader has.
@@ -100,12 +97,6 @@ class Protobuf(RegisteredSerde[T]):
         if self._message is None:
             raise ConfigError("Protobuf needs the class of the message: serde.Protobuf(registry, Order)")
         return self._message
-
-    def column(self, pa: Any, data: pa.BinaryArray, notes: Any, topic: str, field: str) -> pa.Array:
-        """Values of a batch as one Arrow array; see columns/protobuf.py."""
-        from .columns.protobuf import read_column
-
-        return read_column(self, pa, data, notes)
 
 
 def indexes_of(descriptor: Any) -> tuple[int, ...]:

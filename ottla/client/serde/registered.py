@@ -355,8 +355,7 @@ class Reader(Generic[T]):
                 if data is not None:
                     rows.append((data, self.note(columns.headers(row))))
         else:
-            places, sizes = columns.column(column, 0, columns.count), columns.column(column + 1, 0, columns.count)
-            rows = [(head, None) for head in heads(columns.payload, places, sizes, size)]
+            rows = [(head, None) for head in heads(columns.payload, *columns.spots(column), size)]
         found = set()
         for data, note in rows:
             try:

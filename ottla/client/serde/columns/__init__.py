@@ -1,1 +1,1 @@
-"""Values of a whole batch as Arrow columns: Avro and Protobuf decoded in compiled code, JSON by Arrow's reader."""
+"""Values of a whole batch as Arrow columns: Avro decoded in compiled code, JSON by Arrow's reader."""

@@ -518,7 +518,7 @@ class Constant(Reader):
 def run(reader: Reader, column: Column, data: Any, ends: Any, rows: Any, skip: cython.Py_ssize_t) -> None:
     """Read the values of these rows; `rows` are int32, and a null has the row -1. `skip` bytes stand in front of each."""
     if not cython.compiled:
-        _run(reader, column, memoryview(data), memoryview(ends).cast("B").cast("i"), memoryview(rows).cast("i"),
+        _run(reader, column, memoryview(data).cast("B"), memoryview(ends).cast("B").cast("i"), memoryview(rows).cast("i"),
              len(rows) // 4, len(memoryview(data)), skip)  # fmt: skip
         return
     a = cython.declare(Py_buffer)
