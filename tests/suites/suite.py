@@ -141,6 +141,7 @@ def trial(suite: Suite, broker: Brokers, folder: Path, form: Form, only: str = "
         front = stack.enter_context(Front(port)) if suite.fronted else None
         if front is not None:
             settings["advertised.listeners"] = f"PLAINTEXT://{front.bootstrap}"
+        settings.setdefault("advertised.listeners", f"PLAINTEXT://127.0.0.1:{port}")  # said by both, or by neither
         folder.mkdir(parents=True, exist_ok=True)
         started: OttlaProcess | KafkaJvm = (
             OttlaProcess(folder / "broker", port, settings)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import connect, kgo, librdkafka, readers, streams, system, watermill
+from . import connect, kafka_python, kgo, librdkafka, readers, streams, streams_integration, system, watermill
 from .suite import Suite
 
 TABLE: tuple[Suite, ...] = (
@@ -12,6 +12,8 @@ TABLE: tuple[Suite, ...] = (
     *connect.SUITES,
     *readers.SUITES,
     *system.SUITES,
+    *streams_integration.SUITES,
     *watermill.SUITES,
+    *kafka_python.SUITES,
 )
 BY_NAME = {suite.name: suite for suite in TABLE}

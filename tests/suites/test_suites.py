@@ -13,7 +13,7 @@ import pytest
 from tests.support.kafka_jvm import free_port
 from tests.support.requires import missing
 
-from . import connect, kgo, librdkafka, readers, streams
+from . import connect, kafka_python, kgo, librdkafka, readers, streams, streams_integration
 from .__main__ import execute
 from .client import Entry
 from .exceptions import EXCEPTIONS
@@ -90,6 +90,36 @@ def test_verdicts_of_librdkafka_are_read_crashes_included() -> None:
     )
     assert librdkafka.outcomes("0055", -6, crash) == [Outcome("0055_producer", "fail", "(acks) slow")]
     assert librdkafka.outcomes("0099", None, "")[0].verdict == "fail"
+
+
+def test_verdicts_of_pytest_are_read_errors_included() -> None:
+    said = (
+        "test/integration/test_admin_integration.py::test_a PASSED [ 1%]\n"
+        "test/integration/test_producer_integration.py::test_b[lz4] FAILED [ 2%]\n"
+        "test/integration/test_producer_integration.py::test_c SKIPPED (no) [ 3%]\n"
+        "test/integration/test_admin_integration.py::test_a ERROR [ 1%]\n"
+        "FAILED test/integration/test_producer_integration.py::test_b[lz4] - lost one\n"
+    )
+    assert [(o.test, o.verdict, o.detail) for o in kafka_python.outcomes(said)] == [
+        ("admin: test_a", "fail", ""),
+        ("producer: test_b[lz4]", "fail", "lost one"),
+        ("producer: test_c", "skip", ""),
+    ]
+    assert kafka_python.outcomes("no such file")[0].verdict == "fail"
+
+
+def test_verdicts_of_junit_are_read(tmp_path: Path) -> None:
+    report = tmp_path / "TEST-junit-jupiter.xml"
+    report.write_text(
+        '<testsuite><testcase name="shouldA()" time="1.5"/>'
+        '<testcase name="shouldB()" time="2"><failure message="lost one"/></testcase></testsuite>'
+    )
+    found = streams_integration.outcomes("EosIntegrationTest", report)
+    assert [(o.test, o.verdict, o.detail) for o in found] == [
+        ("Eos: shouldA", "pass", ""),
+        ("Eos: shouldB", "fail", "lost one"),
+    ]
+    assert streams_integration.outcomes("EosIntegrationTest", tmp_path / "none.xml") == []
 
 
 def test_librdkafkas_table_of_tests_is_read() -> None:
