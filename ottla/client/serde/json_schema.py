@@ -102,7 +102,7 @@ class JsonSchema(RegisteredSerde[T]):
         try:
             make: Any = jsonschema_rs.Draft7Validator
             if isinstance(parsed, dict) and "$schema" in parsed:
-                make: Any = jsonschema_rs.validator_cls_for(parsed)
+                make = jsonschema_rs.validator_cls_for(parsed)
             made = make(parsed, retriever=retrieve)
         except (ValueError, jsonschema_rs.ReferencingError, RecursionError) as problem:
             raise SerializationError(f"no JSON schema: {str(problem)[:500]}") from problem

@@ -355,7 +355,8 @@ class Reader(Generic[T]):
                 if data is not None:
                     rows.append((data, self.note(columns.headers(row))))
         else:
-            rows = [(head, None) for head in heads(columns.payload, *columns.spots(column), size)]
+            places, sizes = columns.spots(column)
+            rows = [(head, None) for head in heads(columns.payload, places, sizes, size)]
         found = set()
         for data, note in rows:
             try:

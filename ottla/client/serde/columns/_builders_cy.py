@@ -10,6 +10,8 @@ that became a long). No Python object is made for a value. Bytes are not trusted
 is that of the schema, which has been bounded; what takes no bytes is never repeated (schemas/avro.py check_bounded).
 """
 
+# mypy: disable-error-code="no-untyped-def, no-untyped-call, no-any-return, assignment, unreachable"
+# (A cfunc without a result is declared without one: Cython gives None back and passes exceptions on.)
 from __future__ import annotations
 
 import struct
@@ -80,7 +82,7 @@ class Growing:
         return begin
 
     @cython.cfunc
-    def put(self, p: cython.p_uchar, pos: cython.Py_ssize_t, count: cython.Py_ssize_t):  # type: ignore[no-untyped-def]
+    def put(self, p: cython.p_uchar, pos: cython.Py_ssize_t, count: cython.Py_ssize_t):
         begin: cython.Py_ssize_t = self.room(count)
         if cython.compiled:
             memcpy(cython.address(self._p[begin]), cython.address(p[pos]), count)
@@ -88,13 +90,13 @@ class Growing:
             self._data[begin:] = p[pos : pos + count]
 
     @cython.cfunc
-    def put_zeros(self, count: cython.Py_ssize_t):  # type: ignore[no-untyped-def]
+    def put_zeros(self, count: cython.Py_ssize_t):
         begin: cython.Py_ssize_t = self.room(count)
         if cython.compiled:
             memset(cython.address(self._p[begin]), 0, count)
 
     @cython.cfunc
-    def put_number(self, value: cython.longlong, count: cython.Py_ssize_t):  # type: ignore[no-untyped-def]
+    def put_number(self, value: cython.longlong, count: cython.Py_ssize_t):
         """The lowest `count` bytes of a number, least first."""
         begin: cython.Py_ssize_t = self.room(count)
         raw: cython.ulonglong = cython.cast(cython.ulonglong, value)
@@ -136,7 +138,7 @@ class Column:
             self.ends.put_number(0, 4)
 
     @cython.cfunc
-    def mark(self):  # type: ignore[no-untyped-def]
+    def mark(self):
         """A value is complete."""
         if self.kind == _BINARY:
             self.ends.put_number(self.values.size, 4)
@@ -149,13 +151,13 @@ class Column:
         self.count += 1
 
     @cython.cfunc
-    def null(self):  # type: ignore[no-untyped-def]
+    def null(self):
         """A null takes its place."""
         self.zero(0)
         self.nulls += 1
 
     @cython.cfunc
-    def zero(self, valid: cython.longlong):  # type: ignore[no-untyped-def]
+    def zero(self, valid: cython.longlong):
         """0, "" or an empty list; as a null's place (valid = 0), or as a value."""
         child: Column
         i: cython.Py_ssize_t
@@ -230,7 +232,7 @@ class Reader:
         self.column = column
 
     @cython.cfunc
-    def read(self, c: Cursor):  # type: ignore[no-untyped-def]
+    def read(self, c: Cursor):
         """Avro's null: no bytes at all."""
         if self.column is not None:
             self.column.null()
@@ -242,7 +244,7 @@ class Long(Reader):
     """int and long: zigzag varints."""
 
     @cython.cfunc
-    def read(self, c: Cursor):  # type: ignore[no-untyped-def]
+    def read(self, c: Cursor):
         value: cython.longlong = c.long()
         if self.column is not None:
             if self.column.width == 4 and not -0x80000000 <= value <= 0x7FFFFFFF:
@@ -263,7 +265,7 @@ class Real(Reader):
         self.size = size
 
     @cython.cfunc
-    def read(self, c: Cursor):  # type: ignore[no-untyped-def]
+    def read(self, c: Cursor):
         wide = cython.declare(cython.double)
         narrow = cython.declare(cython.float)
         whole: cython.longlong = 0
@@ -307,7 +309,7 @@ class Raw(Reader):
         self.size = size
 
     @cython.cfunc
-    def read(self, c: Cursor):  # type: ignore[no-untyped-def]
+    def read(self, c: Cursor):
         begin: cython.Py_ssize_t = c.skip(self.size)
         if self.column is not None:
             self.column.values.put(c.p, begin, self.size)
@@ -326,7 +328,7 @@ class Text(Reader):
         self.rest = rest
 
     @cython.cfunc
-    def read(self, c: Cursor):  # type: ignore[no-untyped-def]
+    def read(self, c: Cursor):
         count: cython.longlong = c.end - c.pos if self.rest else c.long()
         begin: cython.Py_ssize_t = c.skip(count)
         if self.column is not None:
@@ -346,7 +348,7 @@ class Decimal(Reader):
         self.size = size
 
     @cython.cfunc
-    def read(self, c: Cursor):  # type: ignore[no-untyped-def]
+    def read(self, c: Cursor):
         count: cython.longlong = self.size if self.size >= 0 else c.long()
         begin: cython.Py_ssize_t = c.skip(count)
         sign: cython.int = 0xFF if count > 0 and c.p[begin] >= 128 else 0
@@ -375,7 +377,7 @@ class Choice(Reader):
         self.numbers = numbers
 
     @cython.cfunc
-    def read(self, c: Cursor):  # type: ignore[no-untyped-def]
+    def read(self, c: Cursor):
         number: cython.longlong = c.long()
         if number < 0 or number >= len(self.numbers) or self.numbers[number] < 0:
             raise ValueError(f"no symbol for the number {number}")
@@ -400,7 +402,7 @@ class Fields(Reader):
         self.steps += steps
 
     @cython.cfunc
-    def read(self, c: Cursor):  # type: ignore[no-untyped-def]
+    def read(self, c: Cursor):
         step: Reader
         i: cython.Py_ssize_t
         for i in range(len(self.steps)):
@@ -422,7 +424,7 @@ class Items(Reader):
         self.item = item
 
     @cython.cfunc
-    def read(self, c: Cursor):  # type: ignore[no-untyped-def]
+    def read(self, c: Cursor):
         count: cython.longlong
         size: cython.longlong
         while True:
@@ -456,7 +458,7 @@ class Union(Reader):
         self.branches = branches
 
     @cython.cfunc
-    def read(self, c: Cursor):  # type: ignore[no-untyped-def]
+    def read(self, c: Cursor):
         number: cython.longlong = c.long()
         if number < 0 or number >= len(self.branches) or self.branches[number] is None:
             raise ValueError(f"no place for branch {number} of a union")
@@ -478,7 +480,7 @@ class Branch(Reader):
         self.inner = inner
 
     @cython.cfunc
-    def read(self, c: Cursor):  # type: ignore[no-untyped-def]
+    def read(self, c: Cursor):
         child: Column
         i: cython.Py_ssize_t
         self.inner.read(c)
@@ -510,7 +512,7 @@ class Constant(Reader):
             self.cursor.p = memoryview(data)
 
     @cython.cfunc
-    def read(self, c: Cursor):  # type: ignore[no-untyped-def]
+    def read(self, c: Cursor):
         self.cursor.pos = 0
         self.inner.read(self.cursor)
 
@@ -537,7 +539,7 @@ def run(reader: Reader, column: Column, data: Any, ends: Any, rows: Any, skip: c
 
 
 @cython.cfunc
-def _run(  # type: ignore[no-untyped-def]
+def _run(
     reader: Reader, column: Column, p: cython.p_uchar, ends: cython.p_int, rows: cython.p_int,
     count: cython.Py_ssize_t, size: cython.Py_ssize_t, skip: cython.Py_ssize_t,
 ):  # fmt: skip
