@@ -74,9 +74,14 @@ def fake_credential(
     return ScramCredential(_base36(int.from_bytes(salt[:17], "big") >> 6), key, key, iterations)
 
 
+#: Digits of the largest number of 130 bits.
+_DIGITS = 26
+
+
 def _base36(number: int) -> bytes:
-    digits = bytearray()
-    while number:
+    """Write a number of up to 130 bits; with as many steps for a small one, whose name would take less time otherwise."""
+    digits = bytearray(_DIGITS)
+    for at in range(_DIGITS - 1, -1, -1):
         number, digit = divmod(number, 36)
-        digits.append(b"0123456789abcdefghijklmnopqrstuvwxyz"[digit])
-    return bytes(reversed(digits))
+        digits[at] = b"0123456789abcdefghijklmnopqrstuvwxyz"[digit]
+    return bytes(digits.lstrip(b"0"))
