@@ -175,13 +175,22 @@ class ErrorCode(IntEnum):
     SHARE_SESSION_LIMIT_REACHED = 133, RETRIABLE, "The broker has no room for another share session."
 
 
+#: Characters of a sentence that quotes what a client sent: as UTF-8 it still is a string of the protocol (32,767 bytes).
+SENTENCE_CHARS_MAX = 8_000
+
+
+def clipped(sentence: str) -> str:
+    """Cut a sentence to what a response can carry."""
+    return sentence if len(sentence) <= SENTENCE_CHARS_MAX else f"{sentence[: SENTENCE_CHARS_MAX - 1]}…"
+
+
 class KafkaError(Exception):
     """A condition that has a code in the protocol; `str()` gives the sentence a person should read."""
 
     def __init__(self, code: ErrorCode, message: str | None = None) -> None:
         super().__init__(code, message)
         self.code = code
-        self.message = code.message if message is None else message
+        self.message = code.message if message is None else clipped(message)
 
     def __str__(self) -> str:
         return f"{self.code.name}: {self.message}"

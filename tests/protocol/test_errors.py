@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ottla.protocol.errors import ErrorCode, KafkaError, LocalProtocolError, ProtocolError, RemoteProtocolError
+from ottla.protocol.wire import STRING_BYTES_MAX
 
 
 def test_code_is_a_number_with_a_sentence() -> None:
@@ -25,6 +26,12 @@ def test_kafka_error_says_code_and_sentence() -> None:
         == "REQUEST_TIMED_OUT: The request was not finished within its time."
     )
     assert KafkaError(ErrorCode.INVALID_CONFIG, "no such key").message == "no such key"
+
+
+def test_a_sentence_that_quotes_a_client_at_length_still_is_a_string_of_the_protocol() -> None:
+    error = KafkaError(ErrorCode.STREAMS_INVALID_TOPOLOGY, "Topic names " + "\N{GRINNING FACE}" * 50_000)
+    assert error.message.endswith("…")
+    assert len(error.message.encode()) <= STRING_BYTES_MAX
 
 
 def test_our_mistakes_and_the_peers_are_told_apart() -> None:

@@ -19,7 +19,7 @@ from ...protocol.apis.streams_group_heartbeat import (
     StreamsGroupHeartbeatResponse,
     Topology,
 )
-from ...protocol.errors import ErrorCode, KafkaError
+from ...protocol.errors import ErrorCode, KafkaError, clipped
 from ..coordinators.service import mapped
 from ..dispatch import Context, handler
 from ..guards.asking import asking_of
@@ -41,6 +41,8 @@ def streams_group_heartbeat(context: Context, request: StreamsGroupHeartbeatRequ
             return _refused(result)
         if result.to_create:
             _create_topics(context, result)
+        for status in result.response.status or ():
+            status.status_detail = clipped(status.status_detail)
         return result.response
 
     try:
