@@ -36,12 +36,8 @@ else:
         from ... import _cython as cython
 
 if cython.compiled:
-    from cython.cimports.cpython.buffer import (
-        Py_buffer,
-        PyBUF_SIMPLE,
-        PyBUF_WRITABLE,
-        PyBuffer_Release,
-        PyObject_GetBuffer,
+    from cython.cimports.cpython.buffer import (  # noqa: I001
+        Py_buffer, PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer,
     )  # fmt: skip
     from cython.cimports.libc.string import memcpy
 
@@ -523,8 +519,7 @@ class Record:
 @cython.cfunc
 def _record(columns: Columns, row: cython.Py_ssize_t) -> Record:
     record: Record = Record.__new__(Record)
-    record._columns = columns
-    record._row = row
+    record._columns, record._row = columns, row
     return record
 
 
@@ -544,8 +539,7 @@ class RecordStream:
 
     def __init__(self, more: Callable[[], Any]) -> None:
         self._columns = None
-        self._row = 0
-        self._stop = 0
+        self._row = self._stop = 0
         self._more = more
         self.in_hand = False
 
@@ -568,9 +562,7 @@ class RecordStream:
         """Go on with these rows; gives the first of them, which is then in hand."""
         if row < 0 or stop > columns.count or row >= stop:
             raise IndexError(f"rows {row} to {stop} of {columns.count}")
-        self._columns = columns
-        self._row = row + 1
-        self._stop = stop
+        self._columns, self._row, self._stop = columns, row + 1, stop
         self.in_hand = True
         return _record(columns, row)
 
