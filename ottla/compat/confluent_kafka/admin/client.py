@@ -497,5 +497,5 @@ def _dead(group: str) -> ConsumerGroupDescription:
     return ConsumerGroupDescription(
         group_id=group, is_simple_consumer_group=False, members=[], partition_assignor="",
         state=ConsumerGroupState.DEAD, type=ConsumerGroupType.UNKNOWN, coordinator=Node(-1, "", -1),
-        authorized_operations=None,
+        authorized_operations=[],
     )  # fmt: skip
