@@ -7,6 +7,7 @@ running says nothing about us.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import struct
 import time
 from asyncio import events
@@ -73,11 +74,11 @@ async def test_an_answer_that_drips_ends_with_the_timeout(turns: list[float]) ->
             await super().serve(reader, writer)
 
         async def drip(self, data: bytes, send: Callable[[bytes], None]) -> None:
-            for place in range(len(data)):
-                send(data[place : place + 1])
-                await asyncio.sleep(0.002)
+            for place in itertools.count():
+                send(data[place : place + 1] or b"\0")
+                await asyncio.sleep(0)
 
-    it = Dripping({16: lambda *_: struct.pack(">i", 5000) + bytes(5000)})
+    it = Dripping({16: lambda *_: struct.pack(">i", 50 << 20) + bytes(5000)})
     server = await asyncio.start_server(it.serve, "127.0.0.1", 0)
     it.port = server.sockets[0].getsockname()[1]
     try:
