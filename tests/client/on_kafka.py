@@ -16,6 +16,11 @@ from tests.support.kafka_jvm import VERSION_VARIABLE
 FILES = ["tests/client/test_against_kafka.py", "tests/client/consumer/test_on_kafka.py"]
 #: First version that can -> (words in the names of tests, why).
 NEEDS: dict[tuple[int, int], list[tuple[str, str]]] = {
+    (3, 3): [
+        ("a_topic_made_anew", "with ZooKeeper a deleted topic is gone a while after the answer says so"),
+        ("admin_sees_what_there_is", "DescribeQuorum is of KRaft"),
+        ("restart_in_the_middle_of_a_group", "a killed broker's id stays taken in ZooKeeper until its session ends"),
+    ],
     (3, 6): [("errors_are_kafkas_own", "message.timestamp.after.max.ms, which the test sets, is from 3.6")],
     (4, 0): [
         ("kip-848", "KIP-848 groups are switched on from 4.0"),
