@@ -22,6 +22,7 @@ from ..dispatch import Context, handler
 from ..share.persister import NOT_INITIALIZED
 
 UNKNOWN = -1
+_INT64_MAX = (1 << 63) - 1
 
 
 @handler(DescribeShareGroupOffsetsRequest)
@@ -93,5 +94,6 @@ async def _partition(
         return DescribeShareGroupOffsetsResponsePartition(
             partition_index=index, lag=UNKNOWN, error_code=error.code, error_message=error.message
         )
-    response.lag = end - summary.start_offset - summary.delivery_complete_count
+    lag = end - summary.start_offset - summary.delivery_complete_count
+    response.lag = max(-_INT64_MAX, min(lag, _INT64_MAX))  # whoever may write the state may write nonsense
     return response

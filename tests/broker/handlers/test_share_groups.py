@@ -183,6 +183,16 @@ async def test_a_group_is_described_and_listed(broker: RunningBroker) -> None:
         ]
 
 
+async def test_nonsense_in_the_state_is_described_as_far_as_a_number_reaches(broker: RunningBroker) -> None:
+    async with broker.connect() as client:
+        await joined(broker, client)
+        await broker.broker.persister.write(
+            "g", topic_id(broker), 0, state_epoch=1, leader_epoch=0, start_offset=-(1 << 63), delivery_complete_count=0,
+            batches=[],
+        )  # fmt: skip
+        assert (await offsets(client))["t", 0] == (-(1 << 63), (1 << 63) - 1)
+
+
 async def test_describing_says_what_is_wrong(broker: RunningBroker) -> None:
     async with broker.connect() as client:
         request = ShareGroupDescribeRequest(group_ids=["absent", ""], include_authorized_operations=True)
