@@ -301,8 +301,8 @@ def murmur2(key: bytes) -> int:
 
 
 def partition_of(key: bytes, partitions: int) -> int:
-    """The partition to which Java's producer sends a key."""
-    return _partition(key, partitions)
+    """The partition to which Java's producer sends a key; a topic has at least one (C ends the process at a division by 0)."""
+    return _partition(key, partitions if partitions > 0 else 1)
 
 
 @cython.final

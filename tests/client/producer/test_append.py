@@ -91,6 +91,7 @@ def test_a_key_goes_to_its_partition_and_no_key_to_the_sticky_one(form: ModuleTy
         expected.setdefault(form.partition_of(key, 3), []).append(b"v")
     expected.setdefault(0, []).extend([b"sticky", b"sticky"])
     assert by_partition == expected
+    assert form.partition_of(b"a topic that has none", 0) == 0
 
 
 values = st.none() | st.binary(max_size=300)
