@@ -212,9 +212,23 @@ def read(words: Sequence[str]) -> argparse.Namespace:
     if rest:
         lists = [value for name in _LISTS if isinstance(value := getattr(arguments, name, None), list)]
         if len(lists) != 1 or any(word.startswith("-") for word in rest):
-            root.error(f"unrecognized arguments: {' '.join(rest)}")
+            from ..metadata.configs.values import did_you_mean  # only for people who mistyped
+
+            command = _command_of(root, words)
+            flag = next((word.partition("=")[0] for word in rest if word.startswith("-")), "")
+            hint = did_you_mean(flag, command._option_string_actions)
+            command.error(f"unrecognized arguments: {' '.join(rest)}{hint}")
         lists[0] += rest
     return arguments
+
+
+def _command_of(parser: argparse.ArgumentParser, words: Sequence[str]) -> argparse.ArgumentParser:
+    """The parser of the command among these words."""
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            named = next((word for word in words if word in action.choices), None)
+            return parser if named is None else _command_of(action.choices[named], words)
+    return parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -38,6 +38,7 @@ def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixtu
         (["start", "--listen", "host"], "'host' is not HOST:PORT"),
         (["start", "--listen", "host:99999"], "port from 0 to 65535"),
         (["start", "--nonsense"], "unrecognized arguments: --nonsense"),
+        (["start", "--confg", "x"], "unrecognized arguments: --confg x (did you mean '--config'?)"),
         (["log"], "required: ACTION"),
     ],
 )
