@@ -131,7 +131,7 @@ class Crew:
                 self.kill(member)  # allowed: it is one more kill
                 self.slow.append(member)
                 code = 0
-            if code:
+            if code not in (0, -signal.SIGTERM):  # SIGTERM: it was just started, and had nothing in hand yet
                 log = (self.folder / f"{member}.log").read_text(errors="replace")
                 raise RuntimeError(f"{member} ended with {code}:\n{log[-3000:]}")
 

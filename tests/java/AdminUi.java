@@ -186,6 +186,9 @@ public final class AdminUi {
         AclBinding acl = new AclBinding(new ResourcePattern(ResourceType.TOPIC, "ui-", PatternType.PREFIXED),
             new AccessControlEntry("User:ui", "*", AclOperation.READ, AclPermissionType.ALLOW));
         say("create acl", () -> admin.createAcls(List.of(acl)).all().get());
+        while (admin.describeAcls(AclBindingFilter.ANY).values().get().isEmpty()) {
+            Thread.sleep(20); // the same
+        }
         say("acls now", () -> sorted(admin.describeAcls(new AclBindingFilter(ResourcePatternFilter.ANY, AccessControlEntryFilter.ANY)).values().get()));
         say("acls that match", () -> sorted(admin.describeAcls(new AclBindingFilter(
             new ResourcePatternFilter(ResourceType.TOPIC, "ui-orders", PatternType.MATCH), AccessControlEntryFilter.ANY)).values().get()));
@@ -194,6 +197,9 @@ public final class AdminUi {
         say("user", () -> admin.describeUserScramCredentials(List.of("ui")).all().get());
         say("set user", () -> admin.alterUserScramCredentials(List.of(
             new UserScramCredentialUpsertion("ui", new ScramCredentialInfo(ScramMechanism.SCRAM_SHA_256, 4096), "secret"))).all().get());
+        while (admin.describeUserScramCredentials().all().get().isEmpty()) {
+            Thread.sleep(20); // Kafka's controller answers before its broker knows
+        }
         say("users now", () -> admin.describeUserScramCredentials().all().get());
         say("tokens", () -> admin.describeDelegationToken().delegationTokens().get());
         say("quotas", () -> admin.describeClientQuotas(ClientQuotaFilter.all()).entities().get());
