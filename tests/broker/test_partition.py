@@ -64,7 +64,11 @@ class World:
         self.lead()
 
     def lead(
-        self, leader: int = NODE, epoch: int = 0, isr: tuple[int, ...] = (NODE,), replicas: tuple[int, ...] | None = None
+        self,
+        leader: int = NODE,
+        epoch: int = 0,
+        isr: tuple[int, ...] = (NODE,),
+        replicas: tuple[int, ...] | None = None,
     ) -> None:
         self.partition.apply(image(leader, epoch, isr, replicas), NODE)
 

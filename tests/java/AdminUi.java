@@ -186,9 +186,6 @@ public final class AdminUi {
         AclBinding acl = new AclBinding(new ResourcePattern(ResourceType.TOPIC, "ui-", PatternType.PREFIXED),
             new AccessControlEntry("User:ui", "*", AclOperation.READ, AclPermissionType.ALLOW));
         say("create acl", () -> admin.createAcls(List.of(acl)).all().get());
-        while (admin.describeAcls(AclBindingFilter.ANY).values().get().isEmpty()) {
-            Thread.sleep(20); // the same
-        }
         say("acls now", () -> sorted(admin.describeAcls(new AclBindingFilter(ResourcePatternFilter.ANY, AccessControlEntryFilter.ANY)).values().get()));
         say("acls that match", () -> sorted(admin.describeAcls(new AclBindingFilter(
             new ResourcePatternFilter(ResourceType.TOPIC, "ui-orders", PatternType.MATCH), AccessControlEntryFilter.ANY)).values().get()));
