@@ -122,8 +122,14 @@ class TlsConnection(Connection):
         self._early.append(data)
         self.broker.newcomers.hold(self, nbytes, self._listener.ticks)
         if not self._shaking and not self._closing:
-            self._shaking = True
-            self.broker.newcomers.handshake(self)
+            self._take_step()
+
+    def _take_step(self) -> None:
+        """Have a step done. What the peer sends meanwhile, it may be a megabyte of requests, stays in the socket."""
+        self._shaking = True
+        self._muted += 1
+        self._read_or_not()
+        self.broker.newcomers.handshake(self)
 
     @property
     def _server(self) -> ServerTls:
@@ -154,8 +160,10 @@ class TlsConnection(Connection):
     def shaken(self) -> None:
         """Send what the handshake has to say, and see whether it is over."""
         self._shaking = False
+        self._muted -= 1
         if self._closing:
             return
+        self._read_or_not()
         if self._problem is None:
             self._send_encrypted()
             self._finish()
@@ -167,8 +175,7 @@ class TlsConnection(Connection):
         else:
             self._send_encrypted()
             if self._early:  # it came while the step was done
-                self._shaking = True
-                self.broker.newcomers.handshake(self)
+                self._take_step()
 
     def _finish(self) -> None:
         """The handshake is complete: know the client by its certificate, and go on as without TLS."""

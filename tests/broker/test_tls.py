@@ -110,6 +110,25 @@ async def test_what_comes_while_a_connection_is_not_read_is_worked_on_later(pki:
     assert peer.numbers() == [0, 1, 2]
 
 
+async def test_while_a_step_of_the_handshake_is_done_nothing_is_read(pki: Pki) -> None:
+    """A client may send a megabyte with its last step, and that is no handshake (it was reset)."""
+    bench = pki.bench()
+    under_way: list[Any] = []
+    bench.broker.newcomers.handshake = under_way.append
+    peer = bench.tls(pki.client())
+    for _ in range(2):
+        peer._step()
+        assert not peer.wire.reading
+        step = under_way.pop()
+        step.shake()
+        step.shaken()
+        assert peer.wire.reading
+        peer._exchange()
+    peer.send((ApiVersionsRequest(), 3))
+    await turns()
+    assert peer.numbers() == [0]
+
+
 async def test_what_is_not_read_yet_counts_as_memory_of_requests(pki: Pki) -> None:
     bench = pki.bench()
     peer = await bench.tls(pki.client()).shake()
