@@ -8,6 +8,7 @@ A round is a record produced and read back on an open connection; every `CONNECT
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import select
@@ -28,6 +29,8 @@ from tests.support.in_process import batch, produce_request
 
 TOPIC = "honest-4384d6e7"
 CONNECT_EVERY = 50
+#: How often a new connection may be driven out before that is a failure.
+COMES_AGAIN = 3
 
 
 class SecureTalker(Talker):
@@ -90,7 +93,8 @@ class SecureHonest:
         self._process.wait()
         for stream in (self._process.stdin, self._process.stdout):
             if stream is not None:
-                stream.close()
+                with contextlib.suppress(BrokenPipeError):  # it ended by itself, which `phase` or `finish` has said
+                    stream.close()
 
 
 def _told(seconds: list[float], connects: list[float]) -> dict[str, float]:
@@ -127,7 +131,15 @@ def main() -> int:
         rounds.append(time.monotonic() - began)
         if number % CONNECT_EVERY == 0:
             began = time.monotonic()
-            SecureTalker(port, credentials).close()
+            for again in range(COMES_AGAIN + 1):
+                try:
+                    SecureTalker(port, credentials).close()
+                    break
+                except (
+                    OSError
+                ):  # driven out by a storm of others who wait to log in; it comes again, as every client does
+                    if again == COMES_AGAIN:
+                        raise
             connects.append(time.monotonic() - began)
     assert read_all(talker, TOPIC, number) == [b"honest %d" % n for n in range(number)]
     print(json.dumps({name: _told(*lists) for name, lists in phases.items()}))
